@@ -1,0 +1,1 @@
+"""Estimators on plain arrays: numbers in, bits out. Nothing here knows AnnData."""
