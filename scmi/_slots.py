@@ -1,0 +1,113 @@
+"""Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["DEFAULT", "Default", "check_writable", "check_is_anndata", "group_rows", "matrix_of"]
+
+
+class Default(Enum):
+    """Marks an argument that was not given, where None has a meaning of its own."""
+
+    token = 0
+
+    def __repr__(self) -> str:
+        return "highly_variable if annotated"
+
+
+DEFAULT = Default.token
+
+
+def check_is_anndata(adata: object, name: str) -> None:
+    """Raise unless it is an AnnData."""
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise TypeError(f"`{name}` must be an AnnData, got {type(adata).__name__}.")
+
+
+def check_writable(adata: "AnnData", name: str) -> None:
+    """Raise for a view: results written to it would vanish with it."""
+    if adata.is_view:
+        raise ValueError(
+            f"`{name}` is a view, and results written to a view are lost with it. Pass a copy, "
+            "`day2 = adata[mask].copy()`, or the whole AnnData with `groupby=` and `groups=`."
+        )
+
+
+def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the two groups of an ``.obs`` column."""
+    if groupby not in adata.obs.columns:
+        raise KeyError(f"Did not find `groupby={groupby!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+    if isinstance(groups, str) or len(groups) != 2 or groups[0] == groups[1]:
+        raise ValueError(f"`groups` must name two different groups of `.obs[{groupby!r}]`, got {groups!r}.")
+    labels = adata.obs[groupby]
+    present = list(pd.unique(labels.dropna()))
+    for group in groups:
+        if group not in present:
+            raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.")
+    first, second = (np.flatnonzero((labels == group).to_numpy(dtype=bool)) for group in groups)
+    return first, second
+
+
+def matrix_of(
+    adata: "AnnData",
+    name: str,
+    *,
+    layer: str | None,
+    use_rep: str | None,
+    mask_var: str | NDArray[np.bool_] | None | Default,
+) -> tuple[Any, str]:
+    """The cells x features matrix that a tool was asked to use, and where it was found.
+
+    ``.X``, a layer, or an ``.obsm`` entry.
+    """
+    if use_rep is not None:
+        if layer is not None or not isinstance(mask_var, Default):
+            raise ValueError("`use_rep` names an `.obsm` entry; it can't be combined with `layer` or `mask_var`.")
+        if use_rep not in adata.obsm:
+            raise KeyError(f"Did not find `use_rep={use_rep!r}` in `{name}.obsm`, which has {list(adata.obsm)}.")
+        rep = adata.obsm[use_rep]
+        return rep.to_numpy() if isinstance(rep, pd.DataFrame) else rep, f"{name}.obsm[{use_rep!r}]"
+    if layer is not None and layer not in adata.layers:
+        raise KeyError(f"Did not find `layer={layer!r}` in `{name}.layers`, which has {list(adata.layers)}.")
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        raise ValueError(f"`{name}.X` is None; pass `layer=` (one of {list(adata.layers)}) or `use_rep=`.")
+    where = f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]"
+    mask = _mask(adata, name, mask_var)
+    return matrix if mask is None else matrix[:, mask], where
+
+
+def _mask(adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None | Default) -> NDArray[np.bool_] | None:
+    if isinstance(mask_var, Default):
+        if "highly_variable" not in adata.var.columns:
+            return None
+        mask_var = "highly_variable"
+    if mask_var is None:
+        return None
+    if isinstance(mask_var, str):
+        if mask_var not in adata.var.columns:
+            raise KeyError(f"Did not find `mask_var={mask_var!r}` in `{name}.var`, which has {list(adata.var.columns)}.")
+        column = adata.var[mask_var]
+        if not pd.api.types.is_bool_dtype(column.dtype):
+            raise TypeError(f"`mask_var` needs a boolean column, but `{name}.var[{mask_var!r}]` is {column.dtype}.")
+        mask = column.to_numpy(dtype=bool)
+    else:
+        mask = np.asarray(mask_var)
+        if mask.dtype != bool or mask.shape != (adata.n_vars,):
+            raise ValueError(
+                f"`mask_var` must be a boolean array with one value per gene of `{name}` ({adata.n_vars}), "
+                f"got {mask.dtype} of shape {mask.shape}."
+            )
+    if not mask.any():
+        raise ValueError(f"`mask_var` leaves no gene of `{name}`; pass `mask_var=None` to use all genes.")
+    return mask

@@ -1,0 +1,91 @@
+"""What every estimator asks of its input before it works on it."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+# Dense, or CSR; scipy's stubs and numpy's agree on too little of what the two share to spell it out.
+Matrix = Any
+
+
+def as_matrix(values: Any, name: str, row_names: Sequence[str] | None = None) -> Matrix:
+    """Samples x features, dense or CSR, in its own dtype; a vector becomes one column.
+
+    Other sparse formats become CSR, because batches are cut by rows. Missing or infinite values raise; the error says
+    where, with the row's name if it has one.
+    """
+    matrix: Any = values.tocsr() if is_sparse(values) else np.asarray(values)
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(f"{name} has shape {matrix.shape}; expected samples x features with at least one of each.")
+    if matrix.dtype.kind not in "biuf":
+        raise TypeError(f"{name} holds values of type {matrix.dtype}; expected numbers.")
+    _check_finite(matrix, name, row_names)
+    return matrix
+
+
+def is_sparse(values: Any) -> bool:
+    """Scipy's own test, without its type guard."""
+    return bool(sp.issparse(values))
+
+
+def _check_finite(matrix: Any, name: str, row_names: Sequence[str] | None) -> None:
+    bad = ~np.isfinite(matrix.data if is_sparse(matrix) else matrix)
+    if not bad.any():
+        return
+    if is_sparse(matrix):
+        entries = matrix.tocoo()
+        row, column = int(entries.row[bad][0]), int(entries.col[bad][0])
+    else:
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+    row_name = row if row_names is None else repr(row_names[row])
+    raise ValueError(
+        f"{name} has {int(bad.sum())} NaN or infinite values, the first in row {row_name}, column {column}; "
+        "fill or drop them first."
+    )
+
+
+def as_points(values: Any, name: str) -> NDArray[np.float64]:
+    """Samples x features, dense in float64, for the nearest-neighbour estimators."""
+    matrix = as_matrix(values, name)
+    dense = matrix.toarray() if is_sparse(matrix) else matrix
+    return np.asarray(dense, dtype=np.float64)
+
+
+def check_same_length(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> int:
+    """The common number of rows of two matrices."""
+    if x.shape[0] != y.shape[0]:
+        raise ValueError(
+            f"{name_x} has {x.shape[0]} rows, but {name_y} has {y.shape[0]}; row i of both must be one joint sample."
+        )
+    return int(x.shape[0])
+
+
+def as_generator(rng: int | np.random.Generator | None) -> np.random.Generator:
+    """A generator from a seed; one that is given is used as it is."""
+    return np.random.default_rng(rng)
+
+
+def count_copies(*matrices: Matrix) -> int:
+    """How many rows (taken across all matrices together) are exact copies of an earlier row."""
+    n = matrices[0].shape[0]
+    # Hashes, not rows, are kept: a copy of a large matrix would cost as much as the data.
+    seen = {hash(tuple(key)) for key in zip(*map(_row_keys, matrices), strict=True)}
+    return int(n - len(seen))
+
+
+def _row_keys(matrix: Matrix) -> Iterator[int]:
+    if not is_sparse(matrix):
+        for row in matrix:
+            yield hash(row.tobytes())
+        return
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    for start, stop in itertools.pairwise(matrix.indptr):
+        yield hash((matrix.indices[start:stop].tobytes(), matrix.data[start:stop].tobytes()))

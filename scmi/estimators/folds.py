@@ -1,0 +1,229 @@
+"""The estimate itself: split by barcode, train on one half, encode the other, and KSG in the latent spaces."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._validation import Matrix
+from .ksg import ksg
+from .pairing import Draw, Pairing, split
+from .result import LMIResult
+from .settings import Settings
+
+if TYPE_CHECKING:  # torch is imported when a model is first trained
+    from .networks import MLP, CrossAutoencoder
+    from .rows import Scale
+    from .training import History
+
+__all__ = ["MIN_PAIRS", "FoldModel", "estimate"]
+
+# Halves of 10: 8 pairs to train on, 2 to stop by, and enough on the other side for a third neighbour.
+MIN_PAIRS = 20
+# Early stopping looks at about this many validation pairs: enough for a stable loss, few enough to cost nothing.
+VALIDATION_PAIRS = 2048
+# A clone offers cells_x * cells_y pairs, but they say much the same.
+VALIDATION_PAIRINGS = 10
+CHUNK = 8192
+
+Index = NDArray[np.int64]
+Latent = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """One fold's networks and scales, its course of training, and the held-out pairs that new pairs are judged by."""
+
+    network: "CrossAutoencoder"
+    scale_x: "Scale"
+    scale_y: "Scale"
+    history: "History"
+    reference_x: Latent
+    reference_y: Latent
+
+    def encode_x(self, x: Matrix) -> Latent:
+        """Latent representation of rows of x."""
+        return _apply([self.network.encoder_x], x, self.scale_x)
+
+    def encode_y(self, y: Matrix) -> Latent:
+        """Latent representation of rows of y."""
+        return _apply([self.network.encoder_y], y, self.scale_y)
+
+    def predict_y(self, x: Matrix) -> NDArray[np.float64]:
+        """What the cross-decoder expects of y, in y's own units."""
+        return self.scale_y.undo(_apply([self.network.encoder_x, self.network.decoder_xy], x, self.scale_x))
+
+    def predict_x(self, y: Matrix) -> NDArray[np.float64]:
+        """What the cross-decoder expects of x, in x's own units."""
+        return self.scale_x.undo(_apply([self.network.encoder_y, self.network.decoder_yx], y, self.scale_y))
+
+
+def estimate(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    *,
+    n_pairings: int,
+    n_latent: int,
+    k: int,
+    lam: float,
+    alpha: float,
+    settings: Settings,
+    rng: np.random.Generator,
+    device: str,
+    progress: Callable[[float, float], None],
+) -> tuple[LMIResult, list[FoldModel]]:
+    """Train one model per fold and estimate ``n_pairings`` random pairings of the barcodes it never saw.
+
+    No estimated pairing influences a gradient, a stopping time or a scale: the halves are split by whole groups of
+    barcodes, and the validation pairs for early stopping come from the training half.
+    """
+    check_enough(pairing, k, settings)
+    split_rng, draw_rng, *fold_rngs = rng.spawn(4)
+    first, second = split(pairing.groups, 0.5, split_rng)
+    folds = [(first, second), (second, first)][: settings.n_folds]
+
+    pairs = pairing.draw(draw_rng, n_pairings)
+    pmi = np.full(len(pairs.barcode), np.nan)
+    fold_of_pair = np.full(len(pairs.barcode), -1)
+    models: list[FoldModel] = []
+    for fold, ((training, held_out), fold_rng) in enumerate(zip(folds, fold_rngs, strict=False)):
+        network, scales, history = _train_fold(
+            x,
+            y,
+            pairing,
+            training,
+            n_latent=n_latent,
+            lam=lam,
+            alpha=alpha,
+            settings=settings,
+            rng=fold_rng,
+            device=device,
+            progress=_after(fold, progress),
+        )
+        is_held_out = np.isin(pairs.barcode, held_out)
+        in_first = is_held_out & (pairs.pairing == 0)
+        model = FoldModel(
+            network,
+            *scales,
+            history,
+            reference_x=_apply([network.encoder_x], x[pairs.row_x[in_first]], scales[0]),
+            reference_y=_apply([network.encoder_y], y[pairs.row_y[in_first]], scales[1]),
+        )
+        models.append(model)
+        pmi[is_held_out] = _pmi_by_pairing(model, x, y, Draw(*(part[is_held_out] for part in pairs)), k)
+        fold_of_pair[is_held_out] = fold
+    estimated = fold_of_pair >= 0
+    result = LMIResult(
+        mi=float(pmi[estimated].mean()),
+        pmi=pmi,
+        fold=fold_of_pair,
+        pairs=pairs,
+        z_x=models[0].encode_x(x),
+        z_y=models[0].encode_y(y),
+        history=tuple(model.history for model in models),
+        params={
+            "n_latent": n_latent,
+            "k": k,
+            "lam": lam,
+            "alpha": alpha,
+            "n_pairings": n_pairings,
+            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
+        },
+    )
+    return result, models
+
+
+def _after(folds_done: int, progress: Callable[[float, float], None]) -> Callable[[float, float], None]:
+    return lambda share, loss: progress(folds_done + share, loss)
+
+
+def check_enough(pairing: Pairing, k: int, settings: Settings) -> None:
+    """Raise if the barcodes are too few, or too tied together, to be split in halves."""
+    n = len(pairing)
+    needed = max(MIN_PAIRS, 2 * (k + 1))
+    if n < needed:
+        raise ValueError(
+            f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the networks and "
+            "the other half is estimated. Use more cells, fewer filters, or another pair_key."
+        )
+    largest = int(np.unique(pairing.groups, return_counts=True)[1].max())
+    if largest > 0.6 * n:
+        raise ValueError(
+            f"{largest} of {n} pairs belong to one group and may not part, so there are no two halves to split into. "
+            "Pass finer groups, or give each cell one barcode (cells that carry several tie their barcodes together)."
+        )
+
+
+def _train_fold(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    training: Index,
+    *,
+    n_latent: int,
+    lam: float,
+    alpha: float,
+    settings: Settings,
+    rng: np.random.Generator,
+    device: str,
+    progress: Callable[[float, float], None],
+) -> tuple["CrossAutoencoder", tuple["Scale", "Scale"], "History"]:
+    # torch takes seconds to import, so it waits until a model is trained.
+    from .rows import Rows, fit_scale
+    from .training import resolve_device, train
+
+    target = resolve_device(device)
+    rows_x, rows_y = pairing.rows_of(training)
+    scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)
+    to_fit, to_validate = split(pairing.groups[training], settings.validation, rng)
+    network, history = train(
+        Rows(x, scale_x, target),
+        Rows(y, scale_y, target),
+        lambda rng: pairing.draw(rng, barcodes=training[to_fit]),
+        _validation_pairs(pairing, training[to_validate], rng),
+        n_latent=n_latent,
+        lam=lam,
+        alpha=alpha,
+        settings=settings,
+        rng=rng,
+        device=target,
+        progress=progress,
+    )
+    return network, (scale_x, scale_y), history
+
+
+def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:
+    barcodes = rng.permutation(barcodes)[:VALIDATION_PAIRS]
+    return pairing.draw(rng, min(VALIDATION_PAIRINGS, -(-VALIDATION_PAIRS // len(barcodes))), barcodes)
+
+
+def _pmi_by_pairing(model: FoldModel, x: Matrix, y: Matrix, pairs: Draw, k: int) -> NDArray[np.float64]:
+    # Each cell is encoded once, however many pairings it is in.
+    rows_x, at_x = np.unique(pairs.row_x, return_inverse=True)
+    rows_y, at_y = np.unique(pairs.row_y, return_inverse=True)
+    z_x, z_y = model.encode_x(x[rows_x]), model.encode_y(y[rows_y])
+    pmi = np.empty(len(at_x))
+    for pairing in np.unique(pairs.pairing):
+        chosen = pairs.pairing == pairing
+        pmi[chosen] = ksg(z_x[at_x[chosen]], z_y[at_y[chosen]], k)
+    return pmi
+
+
+def _apply(networks: Sequence["MLP"], matrix: Matrix, scale: "Scale") -> NDArray[np.float32]:
+    import torch
+
+    from .rows import Rows
+
+    device = networks[0].weights[0].device
+    rows = Rows(matrix, scale, device, resident=False)
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(rows), CHUNK):
+            values = rows.batch(np.arange(start, min(start + CHUNK, len(rows))))
+            for network in networks:
+                values = network(values)
+            parts.append(values.cpu().numpy())
+    return np.concatenate(parts)

@@ -1,0 +1,86 @@
+"""Which rows of x may be paired with which rows of y, how pairs are drawn, and how they are split."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Draw", "Pairing", "rowwise", "split"]
+
+Index = NDArray[np.int64]
+
+
+class Draw(NamedTuple):
+    """Drawn pairs: row ``row_x[i]`` of x with row ``row_y[i]`` of y, for barcode ``barcode[i]`` in ``pairing[i]``."""
+
+    pairing: Index
+    barcode: Index
+    row_x: Index
+    row_y: Index
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The rows of each side that carry each shared barcode.
+
+    ``rows_x[indptr_x[i]:indptr_x[i + 1]]`` carry barcode i, likewise for y. Barcodes with the same label in ``groups``
+    share cells (or were declared to belong together) and never part across a split.
+    """
+
+    indptr_x: Index
+    rows_x: Index
+    indptr_y: Index
+    rows_y: Index
+    groups: Index
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def draw(self, rng: np.random.Generator, n_pairings: int = 1, barcodes: Index | None = None) -> Draw:
+        """Draw one row per barcode and side, independently for each pairing.
+
+        Where cells carry several barcodes, the same couple can be drawn for two of them; it is kept once, because exact
+        copies of a joint sample break KSG.
+        """
+        barcodes = np.arange(len(self)) if barcodes is None else barcodes
+        pairing = np.repeat(np.arange(n_pairings), len(barcodes))
+        barcode = np.tile(barcodes, n_pairings)
+        row_x = _draw_rows(self.indptr_x, self.rows_x, barcode, rng)
+        row_y = _draw_rows(self.indptr_y, self.rows_y, barcode, rng)
+        _, first = np.unique(np.stack([pairing, row_x, row_y]), axis=1, return_index=True)
+        first.sort()
+        return Draw(pairing[first], barcode[first], row_x[first], row_y[first])
+
+    def rows_of(self, barcodes: Index) -> tuple[Index, Index]:
+        """All rows of x and all rows of y that carry any of these barcodes, each once."""
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[barcodes] = True
+        in_x = np.repeat(chosen, np.diff(self.indptr_x))
+        in_y = np.repeat(chosen, np.diff(self.indptr_y))
+        return np.unique(self.rows_x[in_x]), np.unique(self.rows_y[in_y])
+
+
+def rowwise(n: int, groups: NDArray[np.generic] | None = None) -> Pairing:
+    """Row i of x with row i of y; rows with the same label in ``groups`` belong together."""
+    rows = np.arange(n)
+    labels = rows if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return Pairing(np.arange(n + 1), rows, np.arange(n + 1), rows, labels)
+
+
+def split(groups: Index, share: float, rng: np.random.Generator) -> tuple[Index, Index]:
+    """Split barcodes at random, whole groups only; the second part holds about ``share`` of them."""
+    labels, sizes = np.unique(groups, return_counts=True)
+    order = rng.permutation(len(labels))
+    filled = np.concatenate([[0], np.cumsum(sizes[order])])
+    cut = int(np.argmin(np.abs(filled - share * sizes.sum())))
+    second = np.zeros(len(labels), dtype=bool)
+    second[order[:cut]] = True
+    in_second = second[np.searchsorted(labels, groups)]
+    return np.flatnonzero(~in_second), np.flatnonzero(in_second)
+
+
+def _draw_rows(indptr: Index, rows: Index, barcode: Index, rng: np.random.Generator) -> Index:
+    count = np.diff(indptr)[barcode]
+    drawn: Index = rows[indptr[barcode] + (rng.random(len(barcode)) * count).astype(np.int64)]
+    return drawn

@@ -1,0 +1,73 @@
+"""What an estimate returns."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .pairing import Draw
+    from .training import History
+
+__all__ = ["LMIResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMIResult:
+    """A latent mutual information estimate and its parts.
+
+    Parameters
+    ----------
+    mi
+        Mutual information in bits: the mean of ``pmi`` over all estimated pairs.
+    pmi
+        Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
+        a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
+    fold
+        Which fold estimated the pair (its networks never saw it); -1 for none.
+    pairs
+        The pairs: their pairing, barcode, row of x and row of y.
+    z_x, z_y
+        Latent representation of every row of x and of y: rows x latent dimensions. All from the first fold's encoders,
+        so that they share one space.
+    history
+        The course of each fold's training.
+    params
+        The settings that gave this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmi as sm
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 5))
+    >>> result = sm.lmi(x, x + rng.normal(size=(200, 5)), rng=0)
+    >>> result.pmi.shape
+    (200,)
+    """
+
+    mi: float
+    pmi: NDArray[np.float64] = field(repr=False)
+    fold: NDArray[np.int64] = field(repr=False)
+    pairs: "Draw" = field(repr=False)
+    z_x: NDArray[np.float32] = field(repr=False)
+    z_y: NDArray[np.float32] = field(repr=False)
+    history: tuple["History", ...] = field(repr=False)
+    params: dict[str, Any]
+
+    @property
+    def n_pairs(self) -> int:
+        """How many barcodes (or rows, for plain arrays) were estimated."""
+        return len(np.unique(self.pairs.barcode[self.fold >= 0]))
+
+    @property
+    def mi_by_pairing(self) -> NDArray[np.float64]:
+        """Mutual information of each random pairing, in bits."""
+        estimated = self.fold >= 0
+        total = np.bincount(self.pairs.pairing[estimated], self.pmi[estimated])
+        mean: NDArray[np.float64] = total / np.bincount(self.pairs.pairing[estimated])
+        return mean
+
+    def __str__(self) -> str:
+        return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"

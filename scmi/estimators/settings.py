@@ -1,0 +1,82 @@
+"""How the networks are built and trained: the default and the paper's own settings."""
+
+from dataclasses import dataclass
+
+__all__ = ["PRESETS", "Settings", "resolve_settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Architecture and training of the latent model.
+
+    Budgets count optimiser steps, except where ``in_epochs`` says that ``max_steps``, ``check_every`` and ``patience``
+    are given in passes over the training pairs, as the paper gives them.
+
+    Parameters
+    ----------
+    hidden
+        Hidden layer sizes of the encoders; the decoders mirror them.
+    dropout
+        Whether the cross-decoders drop half of their hidden units while training.
+    learning_rate
+        Of Adam.
+    batch_size
+        Pairs per step.
+    max_steps
+        Budget of one training.
+    check_every
+        How often the validation loss is measured.
+    patience
+        Stop after this long without a better validation loss.
+    in_epochs
+        The three above count epochs.
+    cross_fit
+        Estimate each half with the networks trained on the other (every pair gets a pMI), or only the second half.
+    validation
+        Share of the training half that is kept for early stopping.
+    """
+
+    hidden: tuple[int, ...] = (256, 128, 64)
+    dropout: bool = True
+    learning_rate: float = 1e-3
+    batch_size: int = 512
+    max_steps: int = 1000
+    check_every: int = 5
+    patience: int = 100
+    in_epochs: bool = False
+    cross_fit: bool = True
+    validation: float = 0.2
+
+    @property
+    def n_folds(self) -> int:
+        """How many models are trained."""
+        return 2 if self.cross_fit else 1
+
+    def budget(self, steps_per_epoch: int) -> tuple[int, int, int]:
+        """``max_steps``, ``check_every`` and ``patience`` in optimiser steps."""
+        unit = steps_per_epoch if self.in_epochs else 1
+        return self.max_steps * unit, self.check_every * unit, self.patience * unit
+
+
+PRESETS = {
+    "default": Settings(),
+    # A.1.2 of Gowri et al. (2024).
+    "paper": Settings(
+        hidden=(1024, 512, 256),
+        learning_rate=1e-4,
+        max_steps=300,
+        check_every=1,
+        patience=30,
+        in_epochs=True,
+        cross_fit=False,
+    ),
+}
+
+
+def resolve_settings(preset: str | Settings) -> Settings:
+    """Settings by preset name; settings themselves pass through."""
+    if isinstance(preset, Settings):
+        return preset
+    if preset not in PRESETS:
+        raise ValueError(f"preset={preset!r} is not known; choose one of {sorted(PRESETS)} or pass a Settings.")
+    return PRESETS[preset]

@@ -1,0 +1,320 @@
+"""The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scmi._logging import logger
+from scmi._progress import progress_bar
+from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows, matrix_of
+from scmi._warnings import user_stacklevel
+from scmi.estimators._validation import Matrix, as_generator, as_matrix, count_copies
+from scmi.estimators.folds import check_enough, estimate
+from scmi.estimators.result import LMIResult
+from scmi.estimators.settings import Settings, resolve_settings
+from scmi.pp.pairs import PairKey, match_clones
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["lmi"]
+
+
+class _Side(NamedTuple):
+    """One population: its name in messages, the object it is written to, and its rows there."""
+
+    name: str
+    target: "AnnData"
+    rows: NDArray[np.int64]
+    matrix: Matrix
+
+
+def lmi(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None" = None,
+    *,
+    pair_key: PairKey = None,
+    groupby: str | None = None,
+    groups: Sequence[Any] | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
+    n_pairings: int = 20,
+    na_values: object = None,
+    n_latent: int = 8,
+    k: int = 3,
+    preset: str | Settings = "default",
+    rng: int | np.random.Generator | None = 0,
+    device: str = "auto",
+    key_added: str = "lmi",
+    progress: bool | None = None,
+    copy: bool = False,
+) -> "AnnData | tuple[AnnData, AnnData] | None":
+    r"""Mutual information between two populations of cells, and the pointwise part of every cell, in bits.
+
+    Pairs cells of the two populations that carry the same clonal barcode, learns a latent space for each side such that
+    each predicts the other, and applies the KSG estimator there to barcodes that training never saw. The halves of
+    the barcodes take turns, so that every cell with a shared barcode gets its pointwise mutual information (pMI): how
+    much more likely than by chance this cell and its relative go together, log2 p(x, y) / (p(x) p(y)).
+
+    Where a barcode has several cells, training sees a new random pairing every epoch, and ``n_pairings`` random
+    pairings are estimated; a cell's pMI is the mean over the pairings it was estimated in.
+
+    Parameters
+    ----------
+    adata_a
+        The first population, for example the cells of day 2; or both, with ``groupby`` and ``groups``.
+    adata_b
+        The second population. It may have other genes than the first.
+    pair_key
+        What pairs cells: the name of an ``.obs`` column, a pair of names ``(key_a, key_b)``, or the name of an
+        ``.obsm`` matrix of cells x clones; None pairs cells of the same name, for modalities measured in the same
+        cells. See :func:`scmi.pp.pair_clones`.
+    groupby
+        ``.obs`` column that tells the two populations apart, if both are in ``adata_a``.
+    groups
+        Its two values, first population first.
+    layer
+        Layer to use instead of ``.X``.
+    use_rep
+        ``.obsm`` entry to use instead of ``.X``.
+    mask_var
+        Genes to use: boolean ``.var`` column or array, or None for all; by default ``.var["highly_variable"]`` where
+        it is annotated.
+    n_pairings
+        Random pairings to estimate.
+    na_values
+        Further barcode labels that mean "no barcode"; NaN, None, "", "NA" and "nan" always do.
+    n_latent
+        Latent dimensions of each side.
+    k
+        Which neighbour sets the distance in KSG.
+    preset
+        ``"default"``, or ``"paper"`` for the published architecture and training.
+    rng
+        Seed or generator. The same seed on the same device gives the same numbers.
+    device
+        ``"auto"`` (cuda, then mps, then cpu) or a torch device name.
+    key_added
+        Prefix of everything that is written.
+    progress
+        Show a progress bar; by default in terminals and notebooks only.
+    copy
+        Return changed copies instead of changing the objects.
+
+    Returns
+    -------
+    None, or with ``copy=True`` the changed copies. Sets the following fields in both objects:
+
+    `adata.obs["lmi_pmi"]` : float Series
+        pMI in bits, the mean over the pairings the cell was estimated in; NaN for cells in no estimated pair.
+    `adata.obs["lmi_pmi_sd"]` : float Series
+        Standard deviation over those pairings; NaN if there are fewer than two.
+    `adata.obs["lmi_n"]` : int Series
+        How many estimated pairings the cell was in; 0 for cells in no pair.
+    `adata.obsm["X_lmi"]` : float32 array
+        Latent representation of every cell of the two populations, paired or not, from the first fold's encoders;
+        NaN for cells of other groups.
+    `adata.uns["lmi"]` : dict
+        `mi` (bits), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
+        :func:`scmi.get.lmi` returns them tidy.
+
+    Raises
+    ------
+    KeyError
+        If a column, layer or representation doesn't exist.
+    TypeError
+        If an input is no AnnData, or data are not numbers.
+    ValueError
+        If an object is a view or empty, or both are the same; if no barcode, or too few, are shared; if one barcode
+        covers nearly all cells; if data are missing or infinite. All before any training.
+
+    Warns
+    -----
+    UserWarning
+        If cells are exact copies of each other, or one barcode covers an implausible share of the cells.
+
+    References
+    ----------
+    Algorithms 1 and 5 and appendix A.4.2 of :cite:t:`Gowri2024`.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> adata.obs["lmi_pmi"].notna().sum() == (adata.obs["lmi_n"] > 0).sum()
+    True
+    """
+    settings = resolve_settings(preset)
+    adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
+    matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
+    side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
+    clones = match_clones(_cells(side_a), _cells(side_b), pair_key, na_values=na_values)
+    check_enough(clones.pairing, k, settings)
+    _warn_of_copies(side_a, clones.pairing.rows_x)
+    _warn_of_copies(side_b, clones.pairing.rows_y)
+
+    with progress_bar(settings.n_folds, progress, "LMI") as tick:
+        result, _ = estimate(
+            side_a.matrix,
+            side_b.matrix,
+            clones.pairing,
+            n_pairings=n_pairings,
+            n_latent=n_latent,
+            k=k,
+            lam=1.0,
+            alpha=1.0,
+            settings=settings,
+            rng=as_generator(rng),
+            device=device,
+            progress=tick,
+        )
+    logger.info("%s in %d pairings", result, n_pairings)
+
+    asked = {"pair_key": pair_key, "groupby": groupby, "groups": groups, **matrix_options}
+    stored = _as_uns(result, asked)
+    for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
+        _clear(target, key_added, n_latent)
+        target.uns[key_added] = stored
+    _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
+    _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
+    if not copy:
+        return None
+    return adata_a if adata_b is None else (adata_a, adata_b)
+
+
+def _prepare(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None",
+    groupby: str | None,
+    groups: Sequence[Any] | None,
+    *,
+    copy: bool,
+) -> tuple["AnnData", "AnnData | None"]:
+    """Check the objects that will be written to, and copy them if asked."""
+    if adata_b is None and (groupby is None or groups is None):
+        raise ValueError(
+            "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
+            '`groupby="day", groups=("2", "6")`.'
+        )
+    if adata_b is not None and (groupby is not None or groups is not None):
+        raise ValueError("`groupby` and `groups` split one AnnData in two; with `adata_b` leave them out.")
+    if adata_b is adata_a:
+        raise ValueError(
+            "`adata_a` and `adata_b` are the same object. To compare two groups of its cells, pass it once with "
+            "`groupby=` and `groups=`."
+        )
+    for adata, name in ((adata_a, "adata_a"), (adata_b, "adata_b")):
+        if adata is None:
+            continue
+        check_is_anndata(adata, name)
+        if 0 in adata.shape:
+            raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+        if not copy:
+            check_writable(adata, name)
+    if copy:
+        return adata_a.copy(), None if adata_b is None else adata_b.copy()
+    return adata_a, adata_b
+
+
+def _sides(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None",
+    groupby: str | None,
+    groups: Sequence[Any] | None,
+    matrix_options: dict[str, Any],
+) -> tuple[_Side, _Side]:
+    if adata_b is None and groupby is not None and groups is not None:
+        rows_a, rows_b = group_rows(adata_a, groupby, groups)
+        parts = (("adata", adata_a, rows_a), ("adata", adata_a, rows_b))
+    else:
+        adata_b = adata_a if adata_b is None else adata_b
+        parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
+    return _side(*parts[0], matrix_options), _side(*parts[1], matrix_options)
+
+
+def _side(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> _Side:
+    matrix, where = matrix_of(adata, name, **matrix_options)
+    if len(rows) < adata.n_obs:
+        matrix = matrix[rows]
+    return _Side(name, adata, rows, as_matrix(matrix, where, adata.obs_names[rows]))
+
+
+def _cells(side: _Side) -> "AnnData":
+    return side.target if len(side.rows) == side.target.n_obs else side.target[side.rows]
+
+
+def _warn_of_copies(side: _Side, paired: NDArray[np.int64]) -> None:
+    paired = np.unique(paired)
+    copies = count_copies(side.matrix[paired])
+    if copies:
+        warnings.warn(
+            f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one. Copies are at "
+            "distance 0, which breaks the nearest-neighbour estimate: drop duplicated or empty cells.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
+
+
+def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
+    """What is worth keeping of a result, in types that h5ad and zarr can hold."""
+    params = {**result.params, **asked}
+    if isinstance(params["mask_var"], np.ndarray):
+        params["mask_var"] = "array"
+    elif isinstance(params["mask_var"], Default):
+        params["mask_var"] = "highly_variable if annotated"
+    history = pd.concat(
+        [
+            pd.DataFrame({"fold": fold, "step": h.step, "train": h.train, "validation": h.validation})
+            for fold, h in enumerate(result.history)
+        ],
+        ignore_index=True,
+    )
+    history.index = history.index.astype(str)
+    return {
+        "params": {name: list(map(str, v)) if isinstance(v, tuple) else v for name, v in params.items()},
+        "mi": result.mi,
+        "n_pairs": result.n_pairs,
+        "mi_by_pairing": result.mi_by_pairing,
+        "history": history,
+    }
+
+
+def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
+    """Fill every slot with its missing value; the cells that were estimated are written over it."""
+    adata.obs[f"{key}_pmi"] = np.nan
+    adata.obs[f"{key}_pmi_sd"] = np.nan
+    adata.obs[f"{key}_n"] = 0
+    adata.obsm[f"X_{key}"] = np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)
+
+
+def _write_cells(
+    side: _Side, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
+) -> None:
+    n, mean, sd = _per_cell(paired, pmi, len(side.rows))
+    obs, rows = side.target.obs, side.rows
+    for column, values in ((f"{key}_pmi", mean), (f"{key}_pmi_sd", sd), (f"{key}_n", n)):
+        whole = obs[column].to_numpy(copy=True)
+        whole[rows] = values
+        obs[column] = whole
+    side.target.obsm[f"X_{key}"][rows] = latent
+
+
+def _per_cell(
+    paired: NDArray[np.int64], pmi: NDArray[np.float64], n_cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Count, mean and standard deviation of a cell's pMI over the pairs it was estimated in."""
+    estimated = ~np.isnan(pmi)
+    paired, pmi = paired[estimated], pmi[estimated]
+    n = np.bincount(paired, minlength=n_cells)
+    total = np.bincount(paired, pmi, minlength=n_cells)
+    mean = np.divide(total, n, out=np.full(n_cells, np.nan), where=n > 0)
+    squares = np.bincount(paired, (pmi - mean[paired]) ** 2, minlength=n_cells)
+    sd = np.sqrt(np.divide(squares, n - 1, out=np.full(n_cells, np.nan), where=n > 1))
+    return n, mean, sd
