@@ -13,6 +13,7 @@ def main() -> None:
     import matplotlib
 
     matplotlib.use("Agg")  # a file is written; no window is wanted, nor always possible
+    import matplotlib.pyplot as plt
 
     print("Simulating a lineage-tracing experiment ...", flush=True)
     adata = sm.datasets.lineage()
@@ -22,9 +23,10 @@ def main() -> None:
     seconds = time.perf_counter() - start
 
     adata.write_h5ad(H5AD)
-    ax = sm.pl.pmi_embedding(adata, basis="spring")
-    ax.set_title("What a day-2 or day-6 cell tells about its relatives")
-    ax.figure.savefig(FIGURE, dpi=200)
+    figure, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
+    sm.pl.pmi_embedding(adata, basis="spring", mask_obs=adata.obs["day"] == "2", ax=ax)
+    ax.set_title("What a cell of day 2 tells about its relatives on day 6")
+    figure.savefig(FIGURE, dpi=200)
 
     result, truth = adata.uns["lmi"], adata.uns["truth"]
     print(f"""

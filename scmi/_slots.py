@@ -96,11 +96,13 @@ def _mask(adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None 
         return None
     if isinstance(mask_var, str):
         if mask_var not in adata.var.columns:
-            raise KeyError(f"Did not find `mask_var={mask_var!r}` in `{name}.var`, which has {list(adata.var.columns)}.")
+            raise KeyError(
+                f"Did not find `mask_var={mask_var!r}` in `{name}.var`, which has {list(adata.var.columns)}."
+            )
         column = adata.var[mask_var]
         if not pd.api.types.is_bool_dtype(column.dtype):
             raise TypeError(f"`mask_var` needs a boolean column, but `{name}.var[{mask_var!r}]` is {column.dtype}.")
-        mask = column.to_numpy(dtype=bool)
+        mask: NDArray[np.bool_] = column.to_numpy(dtype=bool)
     else:
         mask = np.asarray(mask_var)
         if mask.dtype != bool or mask.shape != (adata.n_vars,):

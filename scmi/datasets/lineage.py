@@ -47,8 +47,8 @@ FATES = ("neutrophil", "monocyte", "basophil")
 FATE_ANGLES = np.deg2rad([90.0, 210.0, 330.0])
 UNDECIDED_RADIUS = 0.5
 
-PROGRAM_SIZES = {"maturity": 60, "fate": 150, "cycle": 80}
-PROGRAM_STRENGTHS = {"maturity": 0.7, "fate": 0.35, "cycle": 0.5}
+PROGRAM_SIZES = {"maturity": 60, "fate": 200, "cycle": 80}
+PROGRAM_STRENGTHS = {"maturity": 1.0, "fate": 1.5, "cycle": 0.6}
 """Median size of a program's loading: change of a gene's log-mean per unit of state."""
 DISPERSION = 0.3
 LIBRARY_SIGMA = 0.35
@@ -273,7 +273,7 @@ def lineage(
     memory
         Whether clones have a fate bias that their state on day 2 doesn't show.
     n_genes
-        Genes, 290 of them in the programs for fate, maturity and the cell cycle.
+        Genes, 340 of them in the programs for fate, maturity and the cell cycle.
     depth
         Mean total counts of a cell.
     rng

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@numba.njit(cache=True, parallel=True, fastmath=False)  # type: ignore[misc]
+@numba.njit(cache=True, parallel=True, fastmath=False)
 def marginal_counts(
     query_x: NDArray[np.float64],
     query_y: NDArray[np.float64],

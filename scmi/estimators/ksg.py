@@ -99,8 +99,8 @@ def log_density_ratio(
                 f"{name} has {query.shape[1]} features, but reference_{name} has {reference.shape[1]}; "
                 "new pairs must be described by the same features as the reference."
             )
-    points = (_features_first(a) for a in (x, y, reference_x, reference_y))
-    return _bits(k, n + 1, *marginal_counts(*points, k, False))
+    x, y, reference_x, reference_y = map(_features_first, (x, y, reference_x, reference_y))
+    return _bits(k, n + 1, *marginal_counts(x, y, reference_x, reference_y, k, False))
 
 
 def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]) -> NDArray[np.float64]:

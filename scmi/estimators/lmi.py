@@ -1,7 +1,7 @@
 """Latent mutual information of plain arrays: the estimator and the one-call function."""
 
 import warnings
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,7 +83,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         lam: float = 1.0,
         alpha: float = 1.0,
         preset: str | Settings = "default",
-        rng: int | np.random.Generator | None = None,
+        rng: int | np.random.Generator | None = 0,
         device: str = "auto",
         progress: bool | None = None,
     ) -> None:
@@ -219,7 +219,7 @@ def lmi(
     lam: float = 1.0,
     alpha: float = 1.0,
     preset: str | Settings = "default",
-    rng: int | np.random.Generator | None = None,
+    rng: int | np.random.Generator | None = 0,
     device: str = "auto",
     progress: bool | None = None,
 ) -> LMIResult:

@@ -1,6 +1,7 @@
 """Which rows of x may be paired with which rows of y, how pairs are drawn, and how they are split."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,11 @@ class Pairing:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @cached_property
+    def cells_are_shared(self) -> bool:
+        """Whether some row carries several barcodes."""
+        return any(len(np.unique(rows)) < len(rows) for rows in (self.rows_x, self.rows_y))
+
     def draw(self, rng: np.random.Generator, n_pairings: int = 1, barcodes: Index | None = None) -> Draw:
         """Draw one row per barcode and side, independently for each pairing.
 
@@ -48,9 +54,14 @@ class Pairing:
         barcode = np.tile(barcodes, n_pairings)
         row_x = _draw_rows(self.indptr_x, self.rows_x, barcode, rng)
         row_y = _draw_rows(self.indptr_y, self.rows_y, barcode, rng)
-        _, first = np.unique(np.stack([pairing, row_x, row_y]), axis=1, return_index=True)
+        drawn = Draw(pairing, barcode, row_x, row_y)
+        if not self.cells_are_shared:
+            return drawn
+        couple = pairing * (self.rows_x.max() + 1) + row_x
+        _, couple = np.unique(couple, return_inverse=True)
+        _, first = np.unique(couple * (self.rows_y.max() + 1) + row_y, return_index=True)
         first.sort()
-        return Draw(pairing[first], barcode[first], row_x[first], row_y[first])
+        return Draw(*(part[first] for part in drawn))
 
     def rows_of(self, barcodes: Index) -> tuple[Index, Index]:
         """All rows of x and all rows of y that carry any of these barcodes, each once."""

@@ -108,7 +108,7 @@ def train(
         row_x, row_y = batches.next()
         optimizer.zero_grad(set_to_none=True)
         loss = _weigh(*model.losses(x.batch(row_x), y.batch(row_y), dropout), lam, alpha)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         running += loss.detach()
         if step % check_every == 0 or step == max_steps:

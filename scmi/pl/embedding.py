@@ -21,6 +21,7 @@ def pmi_embedding(
     *,
     basis: str,
     key: str = "lmi",
+    mask_obs: str | NDArray[np.bool_] | None = None,
     cmap: "str | Colormap" = "viridis",
     vmin: float | None = None,
     vmax: float | None = None,
@@ -30,8 +31,8 @@ def pmi_embedding(
 ) -> "Axes":
     """Pointwise mutual information of each cell on an embedding, in bits (Fig. 6b of the paper).
 
-    Cells without a value (unbarcoded, or of a barcode that is not shared) lie behind, in grey. Cells of high pMI are
-    drawn last.
+    Cells without a value (unbarcoded, or of a barcode that is not shared) lie behind, in grey. The others are drawn in
+    the order they are stored in, so that high values don't cover low ones.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ def pmi_embedding(
         Embedding: ``"spring"`` finds ``.obsm["spring"]`` or ``.obsm["X_spring"]``.
     key
         ``key_added`` of the estimate.
+    mask_obs
+        Cells to colour, boolean ``.obs`` column or array; the others are grey. As in the paper's figure, colour the
+        early cells: ``mask_obs=adata.obs["day"] == "2"``.
     cmap
         Colour map.
     vmin, vmax
@@ -48,7 +52,7 @@ def pmi_embedding(
     na_color
         Colour of cells without a value.
     size
-        Area of a point; by default chosen by the number of cells, as Scanpy does.
+        Area of a coloured point; grey ones are half as large. By default chosen by the number of cells, as in Scanpy.
     ax
         Axes to draw on; by default new ones.
 
@@ -61,7 +65,7 @@ def pmi_embedding(
     KeyError
         If the estimate or the embedding is missing.
     ValueError
-        If the embedding is not two-dimensional, or no cell has a value.
+        If the embedding is not two-dimensional, or no cell to colour has a value.
 
     Examples
     --------
@@ -74,25 +78,25 @@ def pmi_embedding(
     import matplotlib.pyplot as plt
 
     points = _coordinates(adata, basis)
-    pmi = _values(adata, f"{key}_pmi")
+    pmi = _values(adata, f"{key}_pmi", mask_obs)
     has_value = ~np.isnan(pmi)
     low, high = np.quantile(pmi[has_value], LIMIT_QUANTILES)
     size = 120_000 / adata.n_obs if size is None else size
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
 
-    style = {"linewidths": 0, "rasterized": True}
-    ax.scatter(*points[~has_value].T, s=size, color=na_color, **style)
-    # A rare high value should not hide below many low ones.
-    order = np.flatnonzero(has_value)[np.argsort(pmi[has_value], kind="stable")]
+    x, y = points[:, 0], points[:, 1]
+    ax.scatter(x[~has_value], y[~has_value], s=size / 2, color=na_color, linewidths=0, rasterized=True)
     drawn = ax.scatter(
-        *points[order].T,
-        c=pmi[order],
-        s=2 * size,
+        x[has_value],
+        y[has_value],
+        c=pmi[has_value],
+        s=size,
         cmap=cmap,
         vmin=low if vmin is None else vmin,
         vmax=high if vmax is None else vmax,
-        **style,
+        linewidths=0,
+        rasterized=True,
     )
     ax.figure.colorbar(drawn, ax=ax, label="pMI (bits)", extend="both", shrink=0.7)
     name = basis.removeprefix("X_")
@@ -112,10 +116,22 @@ def _coordinates(adata: "AnnData", basis: str) -> NDArray[np.float64]:
     raise KeyError(f"Did not find {basis!r} or 'X_{basis}' in `.obsm`, which has {list(adata.obsm)}.")
 
 
-def _values(adata: "AnnData", column: str) -> NDArray[np.float64]:
+def _values(adata: "AnnData", column: str, mask_obs: str | NDArray[np.bool_] | None) -> NDArray[np.float64]:
     if column not in adata.obs.columns:
         raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
-    values = adata.obs[column].to_numpy(dtype=np.float64)
+    values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, copy=True)
+    if isinstance(mask_obs, str):
+        if mask_obs not in adata.obs.columns:
+            raise KeyError(f"Did not find `mask_obs={mask_obs!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+        mask_obs = adata.obs[mask_obs].to_numpy()
+    if mask_obs is not None:
+        mask = np.asarray(mask_obs)
+        if mask.dtype != bool or mask.shape != values.shape:
+            raise ValueError(
+                f"`mask_obs` must be boolean with one value per cell ({adata.n_obs}), got {mask.dtype} of shape "
+                f"{mask.shape}."
+            )
+        values[~mask] = np.nan
     if np.isnan(values).all():
-        raise ValueError(f"`.obs[{column!r}]` has no value in any of these {len(values)} cells.")
+        raise ValueError(f"`.obs[{column!r}]` has no value in any of the cells to colour.")
     return values

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
-import os
-import sys
 import warnings
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,26 +14,15 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from scmi._logging import logger
+from scmi._slots import check_is_anndata
+from scmi._warnings import user_stacklevel
+from scmi.estimators.pairing import Pairing
+from scmi.pp._barcodes import PairKey, Side, read_sides, some
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Slot = Literal["obs", "obsm", "names"]
-PairKey = str | tuple[str, str] | None
-
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
-
-# What pandas, Scanpy, scirpy and clone2vec leave behind where a cell has no barcode, once written as text.
-_MISSING_TEXT = ("", "NA", "N/A", "<NA>", "nan", "NaN", "None")
-
-_KINDS = {
-    "string": "text",
-    "integer": "numbers",
-    "floating": "numbers",
-    "mixed-integer-float": "numbers",
-    "boolean": "booleans",
-    "empty": "nothing",
-}
+__all__ = ["ClonePairs", "match_clones", "pair_clones"]
 
 _DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
@@ -46,81 +30,10 @@ _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50,
 
 @dataclass(frozen=True, eq=False)
 class ClonePairs:
-    """Which rows of each side carry which shared barcode.
-
-    Attributes
-    ----------
-    barcodes
-        Labels of the shared barcodes, sorted; object array of shape (n_shared,).
-    indptr_a, rows_a
-        `rows_a[indptr_a[i]:indptr_a[i + 1]]` are the rows of the first object that carry barcode `i`, ascending.
-    indptr_b, rows_b
-        The same for the second object.
-    groups
-        Shape (n_shared,). Barcodes that share a cell, on either side and through any chain of others, carry the same
-        number: what must never part across a split. `arange(n_shared)` where each cell carries one barcode.
-    """
+    """The barcodes that two objects share, sorted, and which rows of each side carry them."""
 
     barcodes: NDArray[Any]
-    indptr_a: NDArray[np.int64]
-    rows_a: NDArray[np.int64]
-    indptr_b: NDArray[np.int64]
-    rows_b: NDArray[np.int64]
-    groups: NDArray[np.int64]
-
-    def draw(
-        self, rng: np.random.Generator, n_pairings: int = 1
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Draw one cell per barcode and side, uniformly among its cells, `n_pairings` times.
-
-        Parameters
-        ----------
-        rng
-            Source of randomness.
-        n_pairings
-            How many independent pairings to draw.
-
-        Returns
-        -------
-        pairing, barcode, row_a, row_b
-            Four arrays of one length, ordered by pairing, then barcode. `barcode` points into `barcodes`. Where cells
-            carry several barcodes, a couple of cells drawn for two of them is kept once in each pairing.
-
-        Raises
-        ------
-        ValueError
-            If `n_pairings` is below 1.
-        """
-        n_pairings = _check_n_pairings(n_pairings)
-        n_shared = len(self.barcodes)
-        row_a = _draw_rows(rng, self.indptr_a, self.rows_a, n_pairings)
-        row_b = _draw_rows(rng, self.indptr_b, self.rows_b, n_pairings)
-        pairing = np.repeat(np.arange(n_pairings, dtype=np.int64), n_shared)
-        barcode = np.tile(np.arange(n_shared, dtype=np.int64), n_pairings)
-        if len(np.unique(self.groups)) < n_shared:
-            # Exact copies of a joint sample have distance 0 to each other, which breaks nearest-neighbour estimates.
-            keep = ~pd.DataFrame({"pairing": pairing, "a": row_a, "b": row_b}).duplicated().to_numpy()
-            pairing, barcode, row_a, row_b = pairing[keep], barcode[keep], row_a[keep], row_b[keep]
-        return pairing, barcode, row_a, row_b
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """The barcodes of one object: cell `rows[i]` carries `labels[codes[i]]`, and every label is carried."""
-
-    name: str
-    where: str
-    slot: Slot
-    kind: str
-    n_obs: int
-    rows: NDArray[np.int64]
-    codes: NDArray[np.int64]
-    labels: NDArray[Any]
-
-    @property
-    def n_barcoded(self) -> int:
-        """How many cells carry a barcode; each is counted once."""
-        return len(np.unique(self.rows)) if self.slot == "obsm" else len(self.rows)
+    pairing: Pairing
 
 
 def pair_clones(
@@ -130,7 +43,7 @@ def pair_clones(
     *,
     n_pairings: int = 1,
     na_values: object = None,
-    rng: int | np.random.Generator | None = None,
+    rng: int | np.random.Generator | None = 0,
 ) -> pd.DataFrame:
     """Pair the cells of two objects that carry the same barcode.
 
@@ -199,9 +112,16 @@ def pair_clones(
     """
     n_pairings = _check_n_pairings(n_pairings)
     pairs = match_clones(adata_a, adata_b, pair_key, na_values=na_values)
-    pairing, barcode, row_a, row_b = pairs.draw(np.random.default_rng(rng), n_pairings)
-    logger.info("%d pairs of cells in %d pairing(s)", len(pairing), n_pairings)
-    return pd.DataFrame({"pairing": pairing, "barcode": pairs.barcodes[barcode], "row_a": row_a, "row_b": row_b})
+    drawn = pairs.pairing.draw(np.random.default_rng(rng), n_pairings)
+    logger.info("%d pairs of cells in %d pairing(s)", len(drawn.pairing), n_pairings)
+    return pd.DataFrame(
+        {
+            "pairing": drawn.pairing,
+            "barcode": pairs.barcodes[drawn.barcode],
+            "row_a": drawn.row_x,
+            "row_b": drawn.row_y,
+        }
+    )
 
 
 def match_clones(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, *, na_values: object = None) -> ClonePairs:
@@ -223,7 +143,7 @@ def match_clones(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, *, na_va
     The shared barcodes, with the rows of each side that carry them.
     """
     _check_objects(adata_a, adata_b)
-    a, b = _read_sides(adata_a, adata_b, pair_key, na_values)
+    a, b = read_sides(adata_a, adata_b, pair_key, na_values)
     for side in (a, b):
         logger.info(
             "%s: %d of %d cells with a barcode (%s), %d barcodes",
@@ -242,16 +162,7 @@ def match_clones(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, *, na_va
     _check_shares(a, barcodes, np.diff(indptr_a))
     _check_shares(b, barcodes, np.diff(indptr_b))
     groups = _linked_barcodes(indptr_a, rows_a, indptr_b, rows_b)
-    return ClonePairs(barcodes, indptr_a, rows_a, indptr_b, rows_b, groups)
-
-
-def _draw_rows(
-    rng: np.random.Generator, indptr: NDArray[np.int64], rows: NDArray[np.int64], n_pairings: int
-) -> NDArray[np.int64]:
-    sizes = np.diff(indptr)
-    offset = rng.integers(0, sizes, size=(n_pairings, len(sizes)))
-    drawn: NDArray[np.int64] = rows[(indptr[:-1] + offset).ravel()]
-    return drawn
+    return ClonePairs(barcodes, Pairing(indptr_a, rows_a, indptr_b, rows_b, groups))
 
 
 def _check_n_pairings(n_pairings: int) -> int:
@@ -261,12 +172,9 @@ def _check_n_pairings(n_pairings: int) -> int:
     return n_pairings
 
 
-def _check_objects(adata_a: object, adata_b: object) -> None:
-    from anndata import AnnData
-
+def _check_objects(adata_a: AnnData, adata_b: AnnData) -> None:
     for name, adata in (("adata_a", adata_a), ("adata_b", adata_b)):
-        if not isinstance(adata, AnnData):
-            raise TypeError(f"`{name}` must be an AnnData, got {type(adata).__name__}.")
+        check_is_anndata(adata, name)
         if adata.n_obs == 0:
             raise ValueError(f"`{name}` has no cells: check the mask or the group it was cut out with.")
     if adata_a is adata_b:
@@ -276,205 +184,7 @@ def _check_objects(adata_a: object, adata_b: object) -> None:
         )
 
 
-def _read_sides(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, na_values: object) -> tuple[_Side, _Side]:
-    if pair_key is None:
-        if na_values is not None:
-            raise ValueError("`na_values` has no meaning with `pair_key=None`, which pairs cells by `.obs_names`.")
-        return _read_names(adata_a, "adata_a"), _read_names(adata_b, "adata_b")
-    key_a, key_b = _split_key(pair_key)
-    slot_a, slot_b = _find_slot(adata_a, key_a, "adata_a"), _find_slot(adata_b, key_b, "adata_b")
-    if slot_a != slot_b:
-        raise ValueError(
-            f"Barcodes are in `adata_a.{slot_a}[{key_a!r}]` but `adata_b.{slot_b}[{key_b!r}]`, a column on one side "
-            "and a matrix on the other: bring both to the same form."
-        )
-    if slot_a == "obs":
-        named = _as_list(na_values)
-        return _read_column(adata_a, key_a, "adata_a", named), _read_column(adata_b, key_b, "adata_b", named)
-    if na_values is not None:
-        raise ValueError(
-            f"`na_values` names labels of an `.obs` column, but `pair_key` is the matrix `.obsm[{key_a!r}]`, where a "
-            "zero means no barcode: leave it out, and drop the columns that are no barcodes."
-        )
-    _check_columns(adata_a, key_a, adata_b, key_b)
-    return _read_matrix(adata_a, key_a, "adata_a"), _read_matrix(adata_b, key_b, "adata_b")
-
-
-def _split_key(pair_key: object) -> tuple[str, str]:
-    if isinstance(pair_key, str):
-        return pair_key, pair_key
-    if isinstance(pair_key, tuple | list) and len(pair_key) == 2 and all(isinstance(key, str) for key in pair_key):
-        return pair_key[0], pair_key[1]
-    raise TypeError(f"`pair_key` must be a name, a pair of names `(key_a, key_b)`, or None, got {pair_key!r}.")
-
-
-def _find_slot(adata: AnnData, key: str, name: str) -> Literal["obs", "obsm"]:
-    in_obs, in_obsm = key in adata.obs.columns, key in adata.obsm
-    if in_obs and in_obsm:
-        raise ValueError(
-            f"`pair_key` {key!r} is ambiguous: both `{name}.obs` and `{name}.obsm` have it. "
-            "Rename one of them and pass an unambiguous name."
-        )
-    if not (in_obs or in_obsm):
-        columns, matrices = [str(c) for c in adata.obs.columns], list(adata.obsm)
-        near = difflib.get_close_matches(key, columns + matrices)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise KeyError(
-            f"Did not find {key!r} in `{name}.obs` or `{name}.obsm`.{hint} "
-            f"There are obs {_some(columns, 20)} and obsm {_some(matrices, 20)}."
-        )
-    return "obs" if in_obs else "obsm"
-
-
-def _read_names(adata: AnnData, name: str) -> _Side:
-    if not adata.obs_names.is_unique:
-        raise ValueError(
-            f"`{name}.obs_names` are not unique, so cells cannot be paired by name: "
-            f"call `{name}.obs_names_make_unique()`, or pass `pair_key`."
-        )
-    rows = np.arange(adata.n_obs, dtype=np.int64)
-    labels = np.asarray(adata.obs_names, dtype=object)
-    return _Side(name, f"{name}.obs_names", "names", "text", adata.n_obs, rows, rows, labels)
-
-
-def _read_column(adata: AnnData, key: str, name: str, na_values: list[object]) -> _Side:
-    where = f"{name}.obs[{key!r}]"
-    codes, uniques = pd.factorize(adata.obs[key])
-    labels = np.asarray(uniques, dtype=object)
-    missing = np.zeros(len(labels), dtype=bool)
-    if not pd.api.types.is_numeric_dtype(uniques.dtype):
-        missing |= pd.Series(labels).astype(str).str.strip().isin(_MISSING_TEXT).to_numpy(dtype=bool)
-    named = pd.Index(labels, dtype=object).isin(na_values)
-    missing |= named
-    kind = _kind_of(labels[~missing], where)
-    if not named.any():
-        _check_na_values(na_values, kind, where)
-    # The last entry is what factorize's -1, for NaN, points at.
-    new_code = np.append(np.where(missing, -1, np.cumsum(~missing) - 1), -1)
-    code = new_code[codes].astype(np.int64)
-    rows = np.flatnonzero(code >= 0).astype(np.int64)
-    labels = labels[~missing]
-    return _Side(
-        name, where, "obs", kind, adata.n_obs, rows, code[rows], _whole(labels) if kind == "numbers" else labels
-    )
-
-
-def _kind_of(labels: NDArray[Any], where: str) -> str:
-    inferred = pd.api.types.infer_dtype(labels, skipna=True)
-    if inferred not in _KINDS:
-        raise ValueError(
-            f"`{where}` holds labels of type {inferred!r}, which cannot be compared: convert it with `.astype(str)`."
-        )
-    return _KINDS[inferred]
-
-
-def _whole(labels: NDArray[Any]) -> NDArray[Any]:
-    """Write 5.0 as 5; equal numbers compare equal either way, but integers read better and are what was meant."""
-    value = labels.astype(np.float64)
-    whole = (value == np.rint(value)) & (np.abs(value) < 2.0**53)
-    out = labels.copy()
-    out[whole] = value[whole].astype(np.int64).astype(object)
-    return out
-
-
-def _as_list(na_values: object) -> list[object]:
-    if na_values is None:
-        return []
-    if isinstance(na_values, str | bytes) or not isinstance(na_values, Iterable):
-        return [na_values]
-    return list(na_values)
-
-
-def _check_na_values(na_values: list[object], kind: str, where: str) -> None:
-    """A number never equals text, so that `na_values=0` would leave the text "0" in, silently."""
-    given = np.empty(len(na_values), dtype=object)
-    given[:] = na_values
-    given = given[~pd.isna(given)]
-    kinds = {_KINDS.get(pd.api.types.infer_dtype(given[i : i + 1])) for i in range(len(given))}
-    if kinds and kind != "nothing" and kind not in kinds:
-        raise ValueError(f"`na_values` {na_values} cannot match `{where}`, which holds {kind}: write them as {kind}.")
-
-
-def _check_columns(adata_a: AnnData, key_a: str, adata_b: AnnData, key_b: str) -> None:
-    a, b = adata_a.obsm[key_a], adata_b.obsm[key_b]
-    framed = [isinstance(matrix, pd.DataFrame) for matrix in (a, b)]
-    if all(framed):
-        return
-    where = f"`adata_a.obsm[{key_a!r}]` and `adata_b.obsm[{key_b!r}]`"
-    if any(framed):
-        raise ValueError(
-            f"{where} cannot be aligned: one is a DataFrame with named columns, the other is not. "
-            "Make both DataFrames, or both plain matrices with the same columns."
-        )
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(
-            f"{where} have {a.shape[1]} and {b.shape[1]} columns. Plain matrices are aligned by position and must "
-            f"have the same columns; DataFrames are aligned by name.{_transposed(a, b)}"
-        )
-
-
-def _transposed(*matrices: Any) -> str:
-    if any(matrix.shape[0] == matrix.shape[1] for matrix in matrices):
-        return " One has as many columns as cells: is it transposed? It must be cells x clones."
-    return ""
-
-
-def _read_matrix(adata: AnnData, key: str, name: str) -> _Side:
-    where = f"{name}.obsm[{key!r}]"
-    matrix = adata.obsm[key]
-    if isinstance(matrix, pd.DataFrame):
-        labels = np.asarray(matrix.columns, dtype=object)
-        if not matrix.columns.is_unique:
-            raise ValueError(f"`{where}` has several columns of the same name: merge or rename them.")
-    else:
-        labels = np.arange(matrix.shape[1]).astype(object)
-    rows, columns = _nonzero(matrix, where)
-    present, codes = np.unique(columns, return_inverse=True)
-    labels = labels[present]
-    kind = _kind_of(labels, f"{where}.columns")
-    return _Side(
-        name,
-        where,
-        "obsm",
-        kind,
-        adata.n_obs,
-        rows.astype(np.int64),
-        codes.astype(np.int64),
-        _whole(labels) if kind == "numbers" else labels,
-    )
-
-
-def _nonzero(matrix: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Row and column of each entry that is neither 0 nor NaN, once each, by row."""
-    if isinstance(matrix, pd.DataFrame):
-        if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in matrix.dtypes):
-            raise ValueError(f"`{where}` holds columns that are no numbers: it must be cells x clones, 0 for none.")
-        sparse = [isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in matrix.dtypes]
-        as_sparse = bool(sparse) and all(sparse)
-        frame: Any = matrix
-        matrix = frame.sparse.to_coo() if as_sparse else frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    if hasattr(matrix, "compute"):
-        matrix = matrix.compute()
-    if _is_sparse(matrix):
-        # Copied, because summing duplicates works in place and the matrix is the user's.
-        entries = sp.csr_array(matrix, copy=True)
-        entries.sum_duplicates()
-        coordinates = entries.tocoo()
-        keep = (coordinates.data != 0) & ~np.isnan(coordinates.data)
-        return coordinates.row[keep], coordinates.col[keep]
-    values = np.asarray(matrix)
-    if values.dtype.kind not in "buif" or values.ndim != 2:
-        raise ValueError(f"`{where}` must be a matrix of numbers, cells x clones, got {type(matrix).__name__}.")
-    row, column = np.nonzero((values != 0) & ~np.isnan(values))
-    return row, column
-
-
-def _is_sparse(matrix: Any) -> bool:
-    """Scipy's own test, without its type guard, which knows neither `data` nor `indices`."""
-    return bool(sp.issparse(matrix))
-
-
-def _shared_barcodes(a: _Side, b: _Side) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
+def _shared_barcodes(a: Side, b: Side) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
     """Labels on both sides, sorted, and for each label of a side its position there, or -1."""
     index_a, index_b = np.full(len(a.labels), -1, dtype=np.int64), np.full(len(b.labels), -1, dtype=np.int64)
     if a.kind != b.kind:
@@ -487,7 +197,7 @@ def _shared_barcodes(a: _Side, b: _Side) -> tuple[NDArray[Any], NDArray[np.int64
 
 
 def _rows_by_barcode(
-    side: _Side, index: NDArray[np.int64], n_shared: int
+    side: Side, index: NDArray[np.int64], n_shared: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     barcode = index[side.codes]
     keep = barcode >= 0
@@ -514,10 +224,10 @@ def _linked_barcodes(
     return np.asarray(pd.factorize(component[:n_shared])[0], dtype=np.int64)
 
 
-def _nothing_shared(a: _Side, b: _Side) -> str:
+def _nothing_shared(a: Side, b: Side) -> str:
     message = (
-        f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({_some(a.labels, 3)}), "
-        f"`{b.where}` has {len(b.labels)} ({_some(b.labels, 3)})."
+        f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({some(a.labels, 3)}), "
+        f"`{b.where}` has {len(b.labels)} ({some(b.labels, 3)})."
     )
     if a.kind != b.kind and "nothing" not in (a.kind, b.kind):
         return (
@@ -529,7 +239,7 @@ def _nothing_shared(a: _Side, b: _Side) -> str:
     return f"{message} Check that both sides write their barcodes alike, or pass `pair_key=(key_a, key_b)`."
 
 
-def _check_shares(side: _Side, barcodes: NDArray[Any], n_cells: NDArray[np.int64]) -> None:
+def _check_shares(side: Side, barcodes: NDArray[Any], n_cells: NDArray[np.int64]) -> None:
     n_barcoded = side.n_barcoded
     share = n_cells / n_barcoded
     largest = int(np.argmax(share))
@@ -548,21 +258,5 @@ def _check_shares(side: _Side, barcodes: NDArray[Any], n_cells: NDArray[np.int64
         warnings.warn(
             f"{text}, which is much for one clone. If it means 'no barcode', {way_out}.",
             UserWarning,
-            stacklevel=_user_stacklevel(),
+            stacklevel=user_stacklevel(),
         )
-
-
-def _user_stacklevel() -> int:
-    """`stacklevel` at which a warning raised by the caller of this function points outside the package.
-
-    Tools reach this file at different depths, so that no constant would do.
-    """
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _some(items: Sequence[object] | NDArray[Any], n: int) -> str:
-    listed = ", ".join(repr(item) for item in items[:n])
-    return (listed + (", ..." if len(items) > n else "")) or "none"

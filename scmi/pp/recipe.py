@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from scmi._logging import logger
-from scmi.pp.pairs import _is_sparse
+from scmi._slots import check_is_anndata
+from scmi.estimators._validation import is_sparse
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -124,11 +125,8 @@ def recipe_lmi(
     return adata if copy else None
 
 
-def _check_call(adata: object, layer: str | None, n_top_genes: int, copy: bool) -> int:
-    from anndata import AnnData
-
-    if not isinstance(adata, AnnData):
-        raise TypeError(f"`adata` must be an AnnData, got {type(adata).__name__}.")
+def _check_call(adata: AnnData, layer: str | None, n_top_genes: int, copy: bool) -> int:
+    check_is_anndata(adata, "adata")
     n_top_genes = operator.index(n_top_genes)
     if n_top_genes < 1:
         raise ValueError(f"`n_top_genes` must be at least 1, got {n_top_genes}.")
@@ -167,7 +165,7 @@ def _matrix(adata: AnnData, layer: str | None, where: str) -> Any:
 def _own_float32(matrix: Any, where: str) -> Any:
     """A C-ordered or CSR copy: Scanpy writes in place, and the user's array may serve as `.layers["counts"]` too."""
     with np.errstate(over="ignore"):
-        if not _is_sparse(matrix):
+        if not is_sparse(matrix):
             return np.array(matrix, dtype=np.float32, order="C")
         # Scanpy reads sparse arrays as if they were matrices, and some of its versions fail on them.
         x = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
@@ -177,7 +175,7 @@ def _own_float32(matrix: Any, where: str) -> Any:
 
 def _values(x: Any) -> NDArray[np.float32]:
     """The stored values, flat."""
-    return np.asarray(x.data if _is_sparse(x) else x.reshape(-1))
+    return np.asarray(x.data if is_sparse(x) else x.reshape(-1))
 
 
 def _blocks(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -207,7 +205,7 @@ def _check_values(adata: AnnData, x: Any, where: str) -> None:
 
 def _position(adata: AnnData, x: Any, at: int) -> tuple[str, str]:
     """Names of cell and gene of a stored value."""
-    if _is_sparse(x):
+    if is_sparse(x):
         row, column = int(np.searchsorted(np.asarray(x.indptr), at, side="right")) - 1, int(x.indices[at])
     else:
         row, column = divmod(at, x.shape[1])
@@ -237,7 +235,7 @@ def _moments(x: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (ddof 1) of each column, in float64."""
     n, n_columns = x.shape
     total, squares = np.zeros(n_columns), np.zeros(n_columns)
-    if _is_sparse(x):
+    if is_sparse(x):
         for start in range(0, x.nnz, _BLOCK):
             column, value = x.indices[start : start + _BLOCK], x.data[start : start + _BLOCK].astype(np.float64)
             total += np.bincount(column, weights=value, minlength=n_columns)
@@ -337,7 +335,7 @@ def _mark_variable(work: AnnData, varying: NDArray[np.bool_], n_top_genes: int, 
 
 
 def _clip_above(x: Any, ceiling: NDArray[np.float32]) -> None:
-    if _is_sparse(x):
+    if is_sparse(x):
         np.minimum(x.data, ceiling[x.indices], out=x.data)
     else:
         np.minimum(x, ceiling, out=x)
@@ -345,7 +343,7 @@ def _clip_above(x: Any, ceiling: NDArray[np.float32]) -> None:
 
 def _swap_columns(x: Any, columns: NDArray[np.bool_], values: float | NDArray[np.float32]) -> NDArray[np.float32]:
     """Write `values` into the stored entries of some columns, and return what was there."""
-    if _is_sparse(x):
+    if is_sparse(x):
         at = columns[x.indices]
         before: NDArray[np.float32] = x.data[at]
         x.data[at] = values

@@ -16,7 +16,8 @@ from scmi.estimators._validation import Matrix, as_generator, as_matrix, count_c
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Settings, resolve_settings
-from scmi.pp.pairs import PairKey, match_clones
+from scmi.pp._barcodes import PairKey
+from scmi.pp.pairs import match_clones
 
 if TYPE_CHECKING:
     from anndata import AnnData

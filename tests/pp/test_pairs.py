@@ -43,7 +43,11 @@ def with_matrix(matrix, key="X_clone"):
 
 
 def rows_of(pairs, side):
-    indptr, rows = (pairs.indptr_a, pairs.rows_a) if side == "a" else (pairs.indptr_b, pairs.rows_b)
+    indptr, rows = (
+        (pairs.pairing.indptr_x, pairs.pairing.rows_x)
+        if side == "a"
+        else (pairs.pairing.indptr_y, pairs.pairing.rows_y)
+    )
     return {label: rows[indptr[i] : indptr[i + 1]].tolist() for i, label in enumerate(pairs.barcodes)}
 
 
@@ -57,7 +61,7 @@ def test_toy():
     assert pairs.barcodes.tolist() == ["x", "y"]
     assert rows_of(pairs, "a") == {"x": [0, 3], "y": [1]}
     assert rows_of(pairs, "b") == {"x": [1], "y": [0, 2]}
-    assert pairs.groups.tolist() == [0, 1]
+    assert pairs.pairing.groups.tolist() == [0, 1]
 
 
 def test_table():
@@ -217,7 +221,7 @@ def test_groups_join_barcodes_through_cells_of_either_side():
     # 0-1 share cell 0 of a; 1-3 share cell 1 of b; 2 and 4 stand alone.
     a = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]])
     b = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 1]])
-    assert match_clones(with_matrix(a), with_matrix(b), "X_clone").groups.tolist() == [0, 0, 1, 0, 2]
+    assert match_clones(with_matrix(a), with_matrix(b), "X_clone").pairing.groups.tolist() == [0, 0, 1, 0, 2]
 
 
 def test_couple_comes_once_in_a_pairing():
@@ -269,7 +273,7 @@ def test_matrix_draws_carry_their_barcode_and_respect_groups(seed):
     assert a[table["row_a"], label].all() and b[table["row_b"], label].all()
     assert not table.duplicated(["pairing", "row_a", "row_b"]).any()
     pairs = match_clones(with_matrix(a), with_matrix(b), "X_clone")
-    group = dict(zip(pairs.barcodes, pairs.groups, strict=True))
+    group = dict(zip(pairs.barcodes, pairs.pairing.groups, strict=True))
     for side in (a, b):
         for cell in side:
             assert len({group[i] for i in np.flatnonzero(cell) if i in group}) <= 1
