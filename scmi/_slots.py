@@ -65,18 +65,20 @@ def matrix_of(
     layer: str | None,
     use_rep: str | None,
     mask_var: str | NDArray[np.bool_] | None | Default,
-) -> tuple[Any, str]:
-    """The cells x features matrix that a tool was asked to use, and where it was found.
-
-    ``.X``, a layer, or an ``.obsm`` entry.
-    """
+) -> tuple[Any, str, Sequence[str] | None]:
+    """The cells x features matrix that a tool was asked to use, the slot it is in, and its columns' names."""
     if use_rep is not None:
         if layer is not None or not isinstance(mask_var, Default):
             raise ValueError("`use_rep` names an `.obsm` entry; it can't be combined with `layer` or `mask_var`.")
         if use_rep not in adata.obsm:
             raise KeyError(f"Did not find `use_rep={use_rep!r}` in `{name}.obsm`, which has {list(adata.obsm)}.")
         rep = adata.obsm[use_rep]
-        return rep.to_numpy() if isinstance(rep, pd.DataFrame) else rep, f"{name}.obsm[{use_rep!r}]"
+        framed = isinstance(rep, pd.DataFrame)
+        return (
+            rep.to_numpy() if framed else rep,
+            f"{name}.obsm[{use_rep!r}]",
+            list(map(str, rep.columns)) if framed else None,
+        )
     if layer is not None and layer not in adata.layers:
         raise KeyError(f"Did not find `layer={layer!r}` in `{name}.layers`, which has {list(adata.layers)}.")
     matrix = adata.X if layer is None else adata.layers[layer]
@@ -84,7 +86,9 @@ def matrix_of(
         raise ValueError(f"`{name}.X` is None; pass `layer=` (one of {list(adata.layers)}) or `use_rep=`.")
     where = f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]"
     mask = _mask(adata, name, mask_var)
-    return matrix if mask is None else matrix[:, mask], where
+    if mask is None:
+        return matrix, where, adata.var_names
+    return matrix[:, mask], where, adata.var_names[mask]
 
 
 def _mask(adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None | Default) -> NDArray[np.bool_] | None:

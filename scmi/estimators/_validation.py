@@ -1,6 +1,7 @@
 """What every estimator asks of its input before it works on it."""
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 Matrix = Any
 
 
-def as_matrix(values: Any, name: str, row_names: Sequence[str] | None = None) -> Matrix:
+def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] | None] | None = None) -> Matrix:
     """Samples x features, dense or CSR, in its own dtype; a vector becomes one column.
 
     Other sparse formats become CSR, because batches are cut by rows. Missing or infinite values raise; the error says
-    where, with the row's name if it has one.
+    where, by the names of rows and columns if they are given.
     """
     matrix: Any = values.tocsr() if is_sparse(values) else np.asarray(values)
     if matrix.ndim == 1:
@@ -25,7 +26,7 @@ def as_matrix(values: Any, name: str, row_names: Sequence[str] | None = None) ->
         raise ValueError(f"{name} has shape {matrix.shape}; expected samples x features with at least one of each.")
     if matrix.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds values of type {matrix.dtype}; expected numbers.")
-    _check_finite(matrix, name, row_names)
+    _check_finite(matrix, name, *(names or (None, None)))
     return matrix
 
 
@@ -34,7 +35,7 @@ def is_sparse(values: Any) -> bool:
     return bool(sp.issparse(values))
 
 
-def _check_finite(matrix: Any, name: str, row_names: Sequence[str] | None) -> None:
+def _check_finite(matrix: Any, name: str, row_names: Sequence[str] | None, column_names: Sequence[str] | None) -> None:
     bad = ~np.isfinite(matrix.data if is_sparse(matrix) else matrix)
     if not bad.any():
         return
@@ -44,8 +45,9 @@ def _check_finite(matrix: Any, name: str, row_names: Sequence[str] | None) -> No
     else:
         row, column = (int(i) for i in np.argwhere(bad)[0])
     row_name = row if row_names is None else repr(row_names[row])
+    column_name = column if column_names is None else repr(column_names[column])
     raise ValueError(
-        f"{name} has {int(bad.sum())} NaN or infinite values, the first in row {row_name}, column {column}; "
+        f"{name} has {int(bad.sum())} NaN or infinite values, the first in row {row_name}, column {column_name}; "
         "fill or drop them first."
     )
 
@@ -64,6 +66,13 @@ def check_same_length(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> i
             f"{name_x} has {x.shape[0]} rows, but {name_y} has {y.shape[0]}; row i of both must be one joint sample."
         )
     return int(x.shape[0])
+
+
+def check_counts(**counts: int) -> None:
+    """Raise for an argument that counts something and is no integer, or below 1."""
+    for name, value in counts.items():
+        if operator.index(value) < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {value}.")
 
 
 def as_generator(rng: int | np.random.Generator | None) -> np.random.Generator:

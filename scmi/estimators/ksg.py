@@ -106,7 +106,7 @@ def log_density_ratio(
 def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]) -> NDArray[np.float64]:
     # Counts are small integers: one table of digamma serves every point.
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))
-    value: NDArray[np.float64] = (psi[k - 1] + psi[n - 1] - psi[count_x] - psi[count_y]) / np.log(2)
+    value: NDArray[np.float64] = (psi[k - 1] + psi[n - 1] - (psi[count_x] + psi[count_y])) / np.log(2)
     return value
 
 

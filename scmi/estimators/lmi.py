@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from scmi._progress import progress_bar
+from scmi._warnings import user_stacklevel
 
-from ._validation import Matrix, as_generator, as_matrix, check_same_length, count_copies
+from ._validation import Matrix, as_generator, as_matrix, check_counts, check_same_length, count_copies
 from .folds import FoldModel, estimate
 from .ksg import log_density_ratio
 from .pairing import rowwise
@@ -126,8 +127,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 f"{copies} of {n} joint samples are exact copies of another one. Copies are at distance 0, which breaks "
                 "the nearest-neighbour estimate: drop them.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=user_stacklevel(),
             )
+        check_counts(n_latent=self.n_latent, k=self.k)
         settings = resolve_settings(self.preset)
         with progress_bar(settings.n_folds, self.progress, "LMI") as tick:
             self.result_, self.models_ = estimate(

@@ -44,7 +44,10 @@ class Pairing:
         return any(len(np.unique(rows)) < len(rows) for rows in (self.rows_x, self.rows_y))
 
     def draw(self, rng: np.random.Generator, n_pairings: int = 1, barcodes: Index | None = None) -> Draw:
-        """Draw one row per barcode and side, independently for each pairing.
+        """Draw one row per barcode and side, at random for each pairing.
+
+        Over several pairings a barcode's rows take turns in random order, so that each of c rows is drawn within any
+        c pairings, counted from a multiple of c.
 
         Where cells carry several barcodes, the same couple can be drawn for two of them; it is kept once, because exact
         copies of a joint sample break KSG.
@@ -52,8 +55,8 @@ class Pairing:
         barcodes = np.arange(len(self)) if barcodes is None else barcodes
         pairing = np.repeat(np.arange(n_pairings), len(barcodes))
         barcode = np.tile(barcodes, n_pairings)
-        row_x = _draw_rows(self.indptr_x, self.rows_x, barcode, rng)
-        row_y = _draw_rows(self.indptr_y, self.rows_y, barcode, rng)
+        row_x = _draw_rows(self.indptr_x, self.rows_x, barcodes, n_pairings, rng)
+        row_y = _draw_rows(self.indptr_y, self.rows_y, barcodes, n_pairings, rng)
         drawn = Draw(pairing, barcode, row_x, row_y)
         if not self.cells_are_shared:
             return drawn
@@ -91,7 +94,30 @@ def split(groups: Index, share: float, rng: np.random.Generator) -> tuple[Index,
     return np.flatnonzero(~in_second), np.flatnonzero(in_second)
 
 
-def _draw_rows(indptr: Index, rows: Index, barcode: Index, rng: np.random.Generator) -> Index:
-    count = np.diff(indptr)[barcode]
-    drawn: Index = rows[indptr[barcode] + (rng.random(len(barcode)) * count).astype(np.int64)]
-    return drawn
+def _draw_rows(indptr: Index, rows: Index, barcodes: Index, n_pairings: int, rng: np.random.Generator) -> Index:
+    start, count = indptr[:-1][barcodes], np.diff(indptr)[barcodes]
+    drawn = np.tile(start, (n_pairings, 1))
+    several = np.flatnonzero(count > 1)
+    if len(several):
+        drawn[:, several] += _turns(count[several], n_pairings, rng)
+    picked: Index = rows[drawn.ravel()]
+    return picked
+
+
+def _turns(count: Index, n_pairings: int, rng: np.random.Generator) -> Index:
+    """For each pairing and barcode a number below the barcode's count, in rounds that take every number once."""
+    if n_pairings == 1:
+        return (rng.random((1, len(count))) * count).astype(np.int64)
+    barcode = np.repeat(np.arange(len(count)), count)
+    start = np.cumsum(count) - count
+    key = rng.random(len(barcode))
+    turns = np.empty((n_pairings, len(count)), dtype=np.int64)
+    for pairing in range(n_pairings):
+        turn = pairing % count
+        if pairing:
+            anew = (turn == 0)[barcode]
+            key[anew] = rng.random(int(anew.sum()))
+        # Within a barcode, its entries in the order of their random keys.
+        order = np.lexsort((key, barcode))
+        turns[pairing] = order[start + turn] - start
+    return turns

@@ -27,7 +27,7 @@ class Settings:
     check_every
         How often the validation loss is measured.
     patience
-        Stop after this long without a better validation loss.
+        Stop after this long without a better cross-reconstruction of the validation pairs.
     in_epochs
         The three above count epochs.
     cross_fit
@@ -42,7 +42,7 @@ class Settings:
     batch_size: int = 512
     max_steps: int = 1000
     check_every: int = 5
-    patience: int = 100
+    patience: int = 50
     in_epochs: bool = False
     cross_fit: bool = True
     validation: float = 0.2

@@ -27,9 +27,9 @@ class History:
     step
         Optimiser steps done when the losses were measured.
     train
-        Mean training loss since the measurement before.
+        Mean cross-reconstruction loss in training since the measurement before.
     validation
-        Loss of the validation pairs, without dropout.
+        Cross-reconstruction loss of the validation pairs, without dropout.
     best_step
         The step whose weights were kept.
     improving
@@ -46,7 +46,10 @@ class History:
 def resolve_device(device: str) -> torch.device:
     """``"auto"`` is cuda where there is one, then mps, then cpu; other names are torch's."""
     if device != "auto":
-        return torch.device(device)
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"device={device!r} is no torch device; use 'auto', 'cpu', 'cuda' or 'mps'.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -107,13 +110,15 @@ def train(
     for step in range(1, max_steps + 1):
         row_x, row_y = batches.next()
         optimizer.zero_grad(set_to_none=True)
-        loss = _weigh(*model.losses(x.batch(row_x), y.batch(row_y), dropout), lam, alpha)
+        self_loss, cross_loss = model.losses(x.batch(row_x), y.batch(row_y), dropout)
+        loss = lam * cross_loss + alpha * self_loss
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        running += loss.detach()
+        running += cross_loss.detach()
         if step % check_every == 0 or step == max_steps:
+            # Stop by the cross loss: self-reconstruction goes on improving long after, by what is not shared.
             with torch.no_grad():
-                valid_loss = float(_weigh(*model.losses(valid_x, valid_y), lam, alpha))
+                valid_loss = float(model.losses(valid_x, valid_y)[1])
             since = step - (history[-1][0] if history else 0)
             history.append((step, float(running) / since, valid_loss))
             running.zero_()
@@ -151,10 +156,6 @@ class _Batches:
         if not self._queue:
             self._refill()
         return self._queue.pop()
-
-
-def _weigh(self_loss: Tensor, cross_loss: Tensor, lam: float, alpha: float) -> Tensor:
-    return lam * cross_loss + alpha * self_loss
 
 
 def _copy(model: CrossAutoencoder) -> dict[str, Tensor]:

@@ -54,28 +54,33 @@ class Side:
         return len(np.unique(self.rows)) if self.slot == "obsm" else len(self.rows)
 
 
-def read_sides(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, na_values: object) -> tuple[Side, Side]:
+def read_sides(
+    adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, na_values: object, names: tuple[str, str]
+) -> tuple[Side, Side]:
+    """The barcodes of both objects; ``names`` is what messages call them."""
+    name_a, name_b = names
     if pair_key is None:
         if na_values is not None:
             raise ValueError("`na_values` has no meaning with `pair_key=None`, which pairs cells by `.obs_names`.")
-        return _read_names(adata_a, "adata_a"), _read_names(adata_b, "adata_b")
+        return _read_names(adata_a, name_a), _read_names(adata_b, name_b)
     key_a, key_b = _split_key(pair_key)
-    slot_a, slot_b = _find_slot(adata_a, key_a, "adata_a"), _find_slot(adata_b, key_b, "adata_b")
+    slot_a, slot_b = _find_slot(adata_a, key_a, name_a), _find_slot(adata_b, key_b, name_b)
     if slot_a != slot_b:
         raise ValueError(
-            f"Barcodes are in `adata_a.{slot_a}[{key_a!r}]` but `adata_b.{slot_b}[{key_b!r}]`, a column on one side "
+            f"Barcodes are in `{name_a}.{slot_a}[{key_a!r}]` but `{name_b}.{slot_b}[{key_b!r}]`, a column on one side "
             "and a matrix on the other: bring both to the same form."
         )
     if slot_a == "obs":
         named = _as_list(na_values)
-        return _read_column(adata_a, key_a, "adata_a", named), _read_column(adata_b, key_b, "adata_b", named)
+        return _read_column(adata_a, key_a, name_a, named), _read_column(adata_b, key_b, name_b, named)
     if na_values is not None:
         raise ValueError(
             f"`na_values` names labels of an `.obs` column, but `pair_key` is the matrix `.obsm[{key_a!r}]`, where a "
             "zero means no barcode: leave it out, and drop the columns that are no barcodes."
         )
-    _check_columns(adata_a, key_a, adata_b, key_b)
-    return _read_matrix(adata_a, key_a, "adata_a"), _read_matrix(adata_b, key_b, "adata_b")
+    where = f"`{name_a}.obsm[{key_a!r}]` and `{name_b}.obsm[{key_b!r}]`"
+    _check_columns(adata_a.obsm[key_a], adata_b.obsm[key_b], where)
+    return _read_matrix(adata_a, key_a, name_a), _read_matrix(adata_b, key_b, name_b)
 
 
 def _split_key(pair_key: object) -> tuple[str, str]:
@@ -173,12 +178,10 @@ def _check_na_values(na_values: list[object], kind: str, where: str) -> None:
         raise ValueError(f"`na_values` {na_values} cannot match `{where}`, which holds {kind}: write them as {kind}.")
 
 
-def _check_columns(adata_a: AnnData, key_a: str, adata_b: AnnData, key_b: str) -> None:
-    a, b = adata_a.obsm[key_a], adata_b.obsm[key_b]
+def _check_columns(a: Any, b: Any, where: str) -> None:
     framed = [isinstance(matrix, pd.DataFrame) for matrix in (a, b)]
     if all(framed):
         return
-    where = f"`adata_a.obsm[{key_a!r}]` and `adata_b.obsm[{key_b!r}]`"
     if any(framed):
         raise ValueError(
             f"{where} cannot be aligned: one is a DataFrame with named columns, the other is not. "

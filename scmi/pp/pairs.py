@@ -124,7 +124,14 @@ def pair_clones(
     )
 
 
-def match_clones(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, *, na_values: object = None) -> ClonePairs:
+def match_clones(
+    adata_a: AnnData,
+    adata_b: AnnData,
+    pair_key: PairKey,
+    *,
+    na_values: object = None,
+    names: tuple[str, str] = ("adata_a", "adata_b"),
+) -> ClonePairs:
     """Find the barcodes that two objects share, and the cells that carry them.
 
     The parameters, errors and warnings are those of `pair_clones`.
@@ -137,13 +144,15 @@ def match_clones(adata_a: AnnData, adata_b: AnnData, pair_key: PairKey, *, na_va
         `.obs` column, `.obsm` key, a pair of either, or None for cell names.
     na_values
         Further labels that mean "no barcode".
+    names
+        What messages call the two populations.
 
     Returns
     -------
     The shared barcodes, with the rows of each side that carry them.
     """
     _check_objects(adata_a, adata_b)
-    a, b = read_sides(adata_a, adata_b, pair_key, na_values)
+    a, b = read_sides(adata_a, adata_b, pair_key, na_values, names)
     for side in (a, b):
         logger.info(
             "%s: %d of %d cells with a barcode (%s), %d barcodes",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows, matrix_of
 from scmi._warnings import user_stacklevel
-from scmi.estimators._validation import Matrix, as_generator, as_matrix, count_copies
+from scmi.estimators._validation import Matrix, as_generator, as_matrix, check_counts, count_copies
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Settings, resolve_settings
@@ -129,10 +130,10 @@ def lmi(
     KeyError
         If a column, layer or representation doesn't exist.
     TypeError
-        If an input is no AnnData, or data are not numbers.
+        If an input is no AnnData, data are not numbers, or a count is no integer.
     ValueError
         If an object is a view or empty, or both are the same; if no barcode, or too few, are shared; if one barcode
-        covers nearly all cells; if data are missing or infinite. All before any training.
+        covers nearly all cells; if data are missing or infinite; if a count is below 1. All before any training.
 
     Warns
     -----
@@ -153,10 +154,13 @@ def lmi(
     True
     """
     settings = resolve_settings(preset)
+    check_counts(n_pairings=n_pairings, n_latent=n_latent, k=k)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
-    clones = match_clones(_cells(side_a), _cells(side_b), pair_key, na_values=na_values)
+    clones = match_clones(
+        _cells(side_a), _cells(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
+    )
     check_enough(clones.pairing, k, settings)
     _warn_of_copies(side_a, clones.pairing.rows_x)
     _warn_of_copies(side_b, clones.pairing.rows_y)
@@ -179,10 +183,9 @@ def lmi(
     logger.info("%s in %d pairings", result, n_pairings)
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": groups, **matrix_options}
-    stored = _as_uns(result, asked)
     for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
         _clear(target, key_added, n_latent)
-        target.uns[key_added] = stored
+        target.uns[key_added] = _as_uns(result, asked)
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
     if not copy:
@@ -233,7 +236,8 @@ def _sides(
 ) -> tuple[_Side, _Side]:
     if adata_b is None and groupby is not None and groups is not None:
         rows_a, rows_b = group_rows(adata_a, groupby, groups)
-        parts = (("adata", adata_a, rows_a), ("adata", adata_a, rows_b))
+        names = [f"adata[{groupby} == {group!r}]" for group in groups]
+        parts = ((names[0], adata_a, rows_a), (names[1], adata_a, rows_b))
     else:
         adata_b = adata_a if adata_b is None else adata_b
         parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
@@ -241,10 +245,10 @@ def _sides(
 
 
 def _side(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> _Side:
-    matrix, where = matrix_of(adata, name, **matrix_options)
+    matrix, where, columns = matrix_of(adata, name, **matrix_options)
     if len(rows) < adata.n_obs:
         matrix = matrix[rows]
-    return _Side(name, adata, rows, as_matrix(matrix, where, adata.obs_names[rows]))
+    return _Side(name, adata, rows, as_matrix(matrix, where, (adata.obs_names[rows], columns)))
 
 
 def _cells(side: _Side) -> "AnnData":
@@ -265,11 +269,14 @@ def _warn_of_copies(side: _Side, paired: NDArray[np.int64]) -> None:
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a result, in types that h5ad and zarr can hold."""
-    params = {**result.params, **asked}
-    if isinstance(params["mask_var"], np.ndarray):
+    params = {**deepcopy(result.params), **asked}
+    if isinstance(params["mask_var"], Default):
+        params["mask_var"] = repr(DEFAULT)
+    elif not isinstance(params["mask_var"], str | None):
         params["mask_var"] = "array"
-    elif isinstance(params["mask_var"], Default):
-        params["mask_var"] = "highly_variable if annotated"
+    for name in ("pair_key", "groups"):
+        if not isinstance(params[name], str | None):
+            params[name] = list(map(str, params[name]))
     history = pd.concat(
         [
             pd.DataFrame({"fold": fold, "step": h.step, "train": h.train, "validation": h.validation})
@@ -279,7 +286,7 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     )
     history.index = history.index.astype(str)
     return {
-        "params": {name: list(map(str, v)) if isinstance(v, tuple) else v for name, v in params.items()},
+        "params": params,
         "mi": result.mi,
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,

@@ -1,0 +1,86 @@
+"""What several test files share: a small experiment, quick training, the data folder, and clean figures."""
+
+import os
+import warnings
+from pathlib import Path
+
+# Before torch is imported: networks this small gain nothing from a second thread, and OpenMP threads that wait for each
+# other are slowed down many times over when another process wants the same cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import anndata as ad
+import matplotlib
+import pytest
+
+import scmi as sm
+from scmi.estimators.settings import Settings
+
+matplotlib.use("Agg")
+
+DATA = Path(os.environ.get("SCMI_TEST_DATA", Path(__file__).parent / ".." / ".." / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def FAST():
+    """Training that takes a tenth of a second."""
+    return Settings(hidden=(32, 16), max_steps=30, patience=15)
+
+
+@pytest.fixture(scope="session")
+def _experiment():
+    adata = sm.datasets.lineage(150, n_genes=400, rng=0)
+    adata = adata[adata.obs["day"] != "4"].copy()
+    sm.pp.recipe_lmi(adata, n_top_genes=100)
+    return adata
+
+
+@pytest.fixture
+def experiment(_experiment):
+    """Days 2 and 6 of a small simulated lineage tracing, after the recipe."""
+    return _experiment.copy()
+
+
+@pytest.fixture
+def days(_experiment):
+    """The same cells as two objects."""
+    return tuple(_experiment[_experiment.obs["day"] == day].copy() for day in ("2", "6"))
+
+
+@pytest.fixture(scope="session")
+def _estimated(_experiment, FAST):
+    adata = _experiment.copy()
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), preset=FAST)
+    return adata
+
+
+@pytest.fixture
+def estimated(_estimated):
+    """`experiment` with a stored estimate."""
+    return _estimated.copy()
+
+
+@pytest.fixture(scope="session")
+def _larry():
+    path = DATA / "larry" / "larry_781_cells.h5ad"
+    if not path.exists():
+        pytest.skip(f"no {path}; set SCMI_TEST_DATA")
+    with warnings.catch_warnings():
+        # The published file is of anndata 0.7.
+        warnings.filterwarnings("ignore", category=ad.OldFormatWarning)
+        adata = ad.read_h5ad(path)
+    sm.pp.recipe_lmi(adata)
+    return adata
+
+
+@pytest.fixture
+def larry(_larry):
+    """781 real cells of Weinreb et al. (2020), after the recipe."""
+    return _larry.copy()
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

@@ -1,0 +1,58 @@
+"""Scales come from the rows asked for, and whatever holds the data, the same standardised batches come out."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from scmi.estimators import rows as rows_module
+from scmi.estimators.rows import Rows, fit_scale
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def x():
+    x = np.random.default_rng(0).poisson(1.0, size=(40, 6)).astype(np.float64)
+    x[:, 2] = 7.0
+    return x
+
+
+def test_scale_is_that_of_the_chosen_rows(x):
+    chosen = np.arange(10, 30)
+    scale = fit_scale(x, chosen)
+    np.testing.assert_allclose(scale.mean, x[chosen].mean(axis=0))
+    varies = np.arange(6) != 2
+    np.testing.assert_allclose(scale.factor[varies], 1 / x[chosen].std(axis=0)[varies])
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0, 0.1, 1e6 + 0.1])
+def test_constant_columns_become_zero(x, constant):
+    x[:, 2] = constant
+    batch = Rows(x, fit_scale(x, np.arange(40)), CPU).batch(np.arange(40))
+    assert (batch[:, 2] == 0).all()
+
+
+def test_values_are_clipped_at_ten(x):
+    scale = fit_scale(x, np.arange(20))
+    x[30, 0], x[31, 0] = 1e6, -1e6
+    batch = Rows(x, scale, CPU).batch(np.array([30, 31]))
+    assert batch[:, 0].tolist() == [10.0, -10.0]
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csr_array, np.asfortranarray, np.float32, np.int16])
+def test_forms_agree(x, form, resident, monkeypatch):
+    monkeypatch.setattr(rows_module, "CHUNK", 7)
+    if not resident:
+        monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
+    other = form(x)
+    wanted = np.array([3, 3, 39, 0])
+    expected = Rows(x, fit_scale(x, np.arange(20)), CPU).batch(wanted)
+    torch.testing.assert_close(Rows(other, fit_scale(other, np.arange(20)), CPU).batch(wanted), expected)
+
+
+def test_undo_returns_to_the_units_of_the_data(x):
+    scale = fit_scale(x, np.arange(40))
+    standardised = Rows(x, scale, CPU).batch(np.arange(40)).numpy()
+    np.testing.assert_allclose(scale.undo(standardised), x, atol=1e-5)

@@ -1,0 +1,167 @@
+"""The promises of pMI on an embedding.
+
+- Every cell is drawn once, where the embedding has it: coloured by its pMI, or grey without a value or outside the mask.
+- Colours reach from the 2 % to the 98 % quantile of the coloured cells, or to `vmin` and `vmax`; the colour bar says bits.
+- The axes passed are the axes returned; rcParams and data are left alone.
+- Mistakes are named with their slot and the way out, and leave no figure behind.
+"""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+
+
+def drawn(ax):
+    grey, coloured = ax.collections
+    return np.asarray(grey.get_offsets()), np.asarray(coloured.get_offsets()), coloured
+
+
+def test_every_cell_is_drawn_once_at_its_place(estimated):
+    has_value = estimated.obs["lmi_pmi"].notna().to_numpy()
+    grey, coloured, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring"))
+    np.testing.assert_array_equal(grey, estimated.obsm["X_spring"][~has_value])
+    np.testing.assert_array_equal(coloured, estimated.obsm["X_spring"][has_value])
+    np.testing.assert_array_equal(points.get_array(), estimated.obs["lmi_pmi"][has_value])
+    assert len(grey) + len(coloured) == estimated.n_obs
+    assert len(grey) and len(coloured)
+
+
+def test_colour_limits(estimated):
+    pmi = estimated.obs["lmi_pmi"].dropna()
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring"))
+    assert points.get_clim() == pytest.approx((pmi.quantile(0.02), pmi.quantile(0.98)))
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", vmin=-1, vmax=2, cmap="magma"))
+    assert points.get_clim() == (-1, 2)
+    assert points.get_cmap().name == "magma"
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", vmin=0))
+    assert points.get_clim() == pytest.approx((0, pmi.quantile(0.98)))
+
+
+def test_colour_limits_are_those_of_the_masked_cells(estimated):
+    early = estimated.obs["day"] == "2"
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", mask_obs=early))
+    pmi = estimated.obs.loc[early, "lmi_pmi"].dropna()
+    assert points.get_clim() == pytest.approx((pmi.quantile(0.02), pmi.quantile(0.98)))
+
+
+def test_labels(estimated):
+    ax = sm.pl.pmi_embedding(estimated, basis="spring")
+    assert "bits" in drawn(ax)[2].colorbar.ax.get_ylabel()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("SPRING1", "SPRING2")
+
+
+@pytest.mark.parametrize("basis", ["spring", "X_spring"])
+def test_both_names_of_a_basis(estimated, basis):
+    ax = sm.pl.pmi_embedding(estimated, basis=basis)
+    assert ax.get_xlabel() == "SPRING1"
+    assert sum(map(len, drawn(ax)[:2])) == estimated.n_obs
+
+
+def test_basis_as_a_frame(estimated):
+    estimated.obsm["X_frame"] = pd.DataFrame(
+        estimated.obsm["X_spring"], index=estimated.obs_names, columns=["first", "second"]
+    )
+    grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="frame"))
+    assert len(grey) + len(coloured) == estimated.n_obs
+
+
+def test_axes_passed_are_returned(estimated):
+    _, (left, right) = plt.subplots(ncols=2)
+    assert sm.pl.pmi_embedding(estimated, basis="spring", ax=right) is right
+    assert not left.collections
+    assert len(plt.get_fignums()) == 1
+
+
+def test_axes_of_its_own(estimated):
+    first, second = (sm.pl.pmi_embedding(estimated, basis="spring") for _ in range(2))
+    assert first.figure is not second.figure
+
+
+def test_it_can_be_drawn(estimated):
+    sm.pl.pmi_embedding(estimated, basis="spring").figure.canvas.draw()
+
+
+def test_settings_and_data_are_left_alone(estimated):
+    before = dict(mpl.rcParams), estimated.copy()
+    sm.pl.pmi_embedding(estimated, basis="spring", mask_obs=estimated.obs["day"] == "2")
+    assert dict(mpl.rcParams) == before[0]
+    pd.testing.assert_frame_equal(estimated.obs, before[1].obs)
+    assert list(estimated.uns) == list(before[1].uns)
+
+
+def test_mask(estimated):
+    early = (estimated.obs["day"] == "2").to_numpy()
+    estimated.obs["early"] = early
+    expected = estimated.obsm["X_spring"][early & estimated.obs["lmi_pmi"].notna()]
+    for mask in (early, "early", estimated.obs["early"], list(early)):
+        grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="spring", mask_obs=mask))
+        np.testing.assert_array_equal(coloured, expected)
+        assert len(grey) + len(coloured) == estimated.n_obs
+
+
+def test_sizes(estimated):
+    grey, coloured = sm.pl.pmi_embedding(estimated, basis="spring", size=8, na_color="red").collections
+    assert (grey.get_sizes().tolist(), coloured.get_sizes().tolist()) == ([4], [8])
+    assert mpl.colors.same_color(grey.get_facecolor()[0], "red")
+
+
+def test_key(estimated):
+    estimated.obs["other_pmi"] = 1.0
+    grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="spring", key="other"))
+    assert (len(grey), len(coloured)) == (0, estimated.n_obs)
+
+
+def test_a_single_value(estimated):
+    estimated.obs["lmi_pmi"] = np.where(np.arange(estimated.n_obs) == 7, 0.5, np.nan)
+    ax = sm.pl.pmi_embedding(estimated, basis="spring")
+    grey, coloured, _ = drawn(ax)
+    assert (len(grey), len(coloured)) == (estimated.n_obs - 1, 1)
+    ax.figure.canvas.draw()
+
+
+def test_a_view_serves(estimated):
+    view = estimated[estimated.obs["day"] == "2"]
+    grey, coloured, _ = drawn(sm.pl.pmi_embedding(view, basis="spring"))
+    assert len(grey) + len(coloured) == view.n_obs
+
+
+# Mistakes
+
+
+def fails(adata, error, match, **options):
+    with pytest.raises(error, match=match):
+        sm.pl.pmi_embedding(adata, **{"basis": "spring", **options})
+    assert plt.get_fignums() == []
+
+
+def test_missing_basis(estimated):
+    fails(estimated, KeyError, r"Did not find 'tsne' or 'X_tsne' in `.obsm`, which has \[.*'X_spring'", basis="tsne")
+
+
+def test_basis_of_three_dimensions(estimated):
+    estimated.obsm["X_deep"] = np.zeros((estimated.n_obs, 3))
+    fails(estimated, ValueError, r"`.obsm\['X_deep'\]` has shape \(\d+, 3\); a picture needs two", basis="deep")
+
+
+def test_no_estimate(experiment, estimated):
+    fails(experiment, KeyError, r"Did not find `.obs\['lmi_pmi'\]`. Run `sm.tl.lmi` first")
+    fails(estimated, KeyError, r"Did not find `.obs\['other_pmi'\]`.* pass its `key_added` as `key`", key="other")
+
+
+def test_no_value(estimated):
+    unpaired = estimated.obs["lmi_pmi"].isna().to_numpy()
+    fails(estimated, ValueError, r"`.obs\['lmi_pmi'\]` has no value in any of the cells to colour", mask_obs=unpaired)
+    estimated.obs["lmi_pmi"] = np.nan
+    fails(estimated, ValueError, "has no value in any of the cells to colour")
+
+
+def test_wrong_mask(estimated):
+    needs = r"`mask_obs` must be boolean with one value per cell \(\d+\), got "
+    fails(estimated, ValueError, needs + "bool of shape", mask_obs=np.ones(3, dtype=bool))
+    fails(estimated, ValueError, needs + "int64 of shape", mask_obs=np.ones(estimated.n_obs, dtype=np.int64))
+    fails(estimated, ValueError, needs + "object of shape", mask_obs="day")
+    fails(estimated, KeyError, "Did not find `mask_obs='early'` in `.obs`, which has", mask_obs="early")
