@@ -369,7 +369,7 @@ def test_maturity_and_cycle_show_in_their_genes():
 
 @pytest.mark.benchmark
 @BOTH
-def test_fate_can_be_read_from_counts_but_not_too_well(memory):
+def test_fate_can_be_read_from_counts(memory):
     from sklearn.linear_model import Ridge
 
     adata = lineage(memory=memory)
@@ -384,8 +384,8 @@ def test_fate_can_be_read_from_counts_but_not_too_well(memory):
         held_out = clone % 2 == 0
         predicted = Ridge(alpha=3_000).fit(x[~held_out], fate[~held_out]).predict(x[held_out])
         score[day] = 1 - np.mean((predicted - fate[held_out]) ** 2) / np.var(fate[held_out])
-    assert 0.5 < score["2"] < 0.72
-    assert 0.72 < score["6"] < 0.88
+    # A linear reading of thousands of labelled cells comes close: what an estimate misses, it misses for want of labels.
+    assert 0.9 < score["2"] < score["6"] < 0.99
 
 
 def test_fates_are_named_by_direction():
