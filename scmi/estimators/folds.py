@@ -1,13 +1,14 @@
 """The estimate itself: split by barcode, train on one half, encode the other, and KSG in the latent spaces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import Matrix
+from .jobs import Progress, run_jobs
 from .ksg import ksg
 from .pairing import Draw, Pairing, split
 from .result import LMIResult
@@ -28,6 +29,7 @@ VALIDATION_PAIRS = 2048
 VALIDATION_PAIRINGS = 10
 CHUNK = 8192
 
+Trained = tuple["CrossAutoencoder", tuple["Scale", "Scale"], "History"]
 Index = NDArray[np.int64]
 Latent = NDArray[np.float32]
 
@@ -73,7 +75,8 @@ def estimate(
     settings: Settings,
     rng: np.random.Generator,
     device: str,
-    progress: Callable[[float, float], None],
+    n_jobs: int,
+    progress: Progress,
 ) -> tuple[LMIResult, list[FoldModel]]:
     """Train one model per fold and estimate ``n_pairings`` random pairings of the barcodes it never saw.
 
@@ -88,21 +91,20 @@ def estimate(
     pairs = pairing.draw(draw_rng, n_pairings)
     pmi = np.full(len(pairs.barcode), np.nan)
     fold_of_pair = np.full(len(pairs.barcode), -1)
+    shared = {
+        "x": x,
+        "y": y,
+        "pairing": pairing,
+        "n_latent": n_latent,
+        "lam": lam,
+        "alpha": alpha,
+        "settings": settings,
+        "device": device,
+    }
+    jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
-    for fold, ((training, held_out), fold_rng) in enumerate(zip(folds, fold_rngs, strict=False)):
-        network, scales, history = _train_fold(
-            x,
-            y,
-            pairing,
-            training,
-            n_latent=n_latent,
-            lam=lam,
-            alpha=alpha,
-            settings=settings,
-            rng=fold_rng,
-            device=device,
-            progress=_after(fold, progress),
-        )
+    for fold, (network, scales, history) in enumerate(_train_folds(jobs, n_jobs, progress)):
+        held_out = folds[fold][1]
         is_held_out = np.isin(pairs.barcode, held_out)
         in_first = is_held_out & (pairs.pairing == 0)
         model = FoldModel(
@@ -136,8 +138,17 @@ def estimate(
     return result, models
 
 
-def _after(folds_done: int, progress: Callable[[float, float], None]) -> Callable[[float, float], None]:
-    return lambda share, loss: progress(folds_done + share, loss)
+def _train_folds(jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Trained]:
+    import torch
+
+    # Each fold gets its share of the threads however many folds run at once: with another number of threads the same
+    # seed could give other last digits.
+    before = torch.get_num_threads()
+    threads = max(1, before // len(jobs))
+    try:
+        return run_jobs(_train_fold, [{**job, "threads": threads} for job in jobs], n_jobs, progress)
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_enough(pairing: Pairing, k: int, settings: Settings) -> None:
@@ -158,23 +169,27 @@ def check_enough(pairing: Pairing, k: int, settings: Settings) -> None:
 
 
 def _train_fold(
+    *,
     x: Matrix,
     y: Matrix,
     pairing: Pairing,
     training: Index,
-    *,
     n_latent: int,
     lam: float,
     alpha: float,
     settings: Settings,
     rng: np.random.Generator,
     device: str,
-    progress: Callable[[float, float], None],
-) -> tuple["CrossAutoencoder", tuple["Scale", "Scale"], "History"]:
+    threads: int,
+    progress: Progress,
+) -> Trained:
     # torch takes seconds to import, so it waits until a model is trained.
+    import torch
+
     from .rows import Rows, fit_scale
     from .training import resolve_device, train
 
+    torch.set_num_threads(threads)
     target = resolve_device(device)
     rows_x, rows_y = pairing.rows_of(training)
     scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)

@@ -46,6 +46,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         Seed or generator. The same seed on the same device gives the same numbers.
     device
         ``"auto"`` (cuda, then mps, then cpu) or a torch device name.
+    n_jobs
+        How many folds train at once; -1 for all. Threads of this process, unless a :func:`joblib.parallel_config` context
+        says otherwise (a Dask cluster, say). The numbers don't depend on it.
     progress
         Show a progress bar; by default in terminals and notebooks only.
 
@@ -86,6 +89,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         preset: str | Settings = "default",
         rng: int | np.random.Generator | None = 0,
         device: str = "auto",
+        n_jobs: int = -1,
         progress: bool | None = None,
     ) -> None:
         self.n_latent = n_latent
@@ -95,6 +99,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         self.preset = preset
         self.rng = rng
         self.device = device
+        self.n_jobs = n_jobs
         self.progress = progress
 
     def fit(self, x: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
@@ -144,6 +149,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 settings=settings,
                 rng=as_generator(self.rng),
                 device=self.device,
+                n_jobs=self.n_jobs,
                 progress=tick,
             )
         self.n_features_in_ = matrix_x.shape[1]
@@ -223,6 +229,7 @@ def lmi(
     preset: str | Settings = "default",
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
+    n_jobs: int = -1,
     progress: bool | None = None,
 ) -> LMIResult:
     """Mutual information between two high-dimensional variables in bits, in one call.
@@ -235,7 +242,7 @@ def lmi(
         Samples x features, dense or sparse; row i of both is one joint sample.
     groups
         Label of each sample; samples with the same label never part across a split.
-    n_latent, k, lam, alpha, preset, rng, device, progress
+    n_latent, k, lam, alpha, preset, rng, device, n_jobs, progress
         See :class:`LMI`.
 
     Returns
@@ -261,7 +268,17 @@ def lmi(
     >>> sm.lmi(x, y, rng=0).mi > 0.3
     True
     """
-    model = LMI(n_latent=n_latent, k=k, lam=lam, alpha=alpha, preset=preset, rng=rng, device=device, progress=progress)
+    model = LMI(
+        n_latent=n_latent,
+        k=k,
+        lam=lam,
+        alpha=alpha,
+        preset=preset,
+        rng=rng,
+        device=device,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
     return model.fit(x, y, groups).result_
 
 

@@ -8,14 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .jobs import Progress
 from .networks import CrossAutoencoder
 from .pairing import Draw
 from .rows import Rows
 from .settings import Settings
 
 __all__ = ["History", "resolve_device", "train"]
-
-Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def lmi(
     preset: str | Settings = "default",
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
+    n_jobs: int = -1,
     key_added: str = "lmi",
     progress: bool | None = None,
     copy: bool = False,
@@ -101,6 +102,9 @@ def lmi(
         Seed or generator. The same seed on the same device gives the same numbers.
     device
         ``"auto"`` (cuda, then mps, then cpu) or a torch device name.
+    n_jobs
+        How many folds train at once; -1 for all. Threads of this process, unless a :func:`joblib.parallel_config` context
+        says otherwise (a Dask cluster, say). The numbers don't depend on it.
     key_added
         Prefix of everything that is written.
     progress
@@ -178,6 +182,7 @@ def lmi(
             settings=settings,
             rng=as_generator(rng),
             device=device,
+            n_jobs=n_jobs,
             progress=tick,
         )
     logger.info("%s in %d pairings", result, n_pairings)

@@ -43,6 +43,7 @@ def run(x, y, pairing, settings=FAST, seed=0, n_pairings=1):
         settings=settings,
         rng=np.random.default_rng(seed),
         device="cpu",
+        n_jobs=1,
         progress=lambda done, loss: None,
     )
 
@@ -126,6 +127,19 @@ def test_same_seed_same_numbers_and_no_global_state():
     np.testing.assert_array_equal(first.pmi, second.pmi)
     assert first.mi != other.mi
     np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_same_numbers_however_many_jobs_and_wherever_they_run():
+    import joblib
+    import torch
+
+    x, y = gaussian(100, 5, 1.0, 0)
+    threads = torch.get_num_threads()
+    alone = sm.lmi(x, y, preset=FAST, n_jobs=1)
+    np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_jobs=2).pmi, alone.pmi)
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_jobs=2).pmi, alone.pmi)
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_array, np.asfortranarray, pd.DataFrame, np.ndarray.tolist])

@@ -1,0 +1,56 @@
+"""Jobs return in order, progress adds up, and when one fails its siblings stop."""
+
+import threading
+import time
+
+import joblib
+import pytest
+
+from scmi.estimators.jobs import run_jobs
+
+
+def square(value, progress):
+    progress(0.5, 1.0)
+    time.sleep(0.02 * (3 - value))
+    progress(1.0, 0.5)
+    return value**2
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, -1])
+def test_results_in_order_and_progress_that_adds_up(n_jobs):
+    seen = []
+    results = run_jobs(square, [{"value": v} for v in range(3)], n_jobs, lambda done, loss: seen.append(done))
+    assert results == [0, 1, 4]
+    assert seen == sorted(seen)
+    assert seen[-1] == 3.0
+    assert len(seen) == 6
+
+
+def test_other_processes_report_when_they_are_done():
+    seen = []
+    with joblib.parallel_config(backend="loky"):
+        results = run_jobs(square, [{"value": v} for v in range(2)], 2, lambda done, loss: seen.append(done))
+    assert results == [0, 1]
+    assert seen == [1.0, 2.0]
+
+
+def test_a_failure_stops_the_siblings():
+    ended = threading.Event()
+
+    def job(fails, progress):
+        if fails:
+            time.sleep(0.05)
+            raise KeyboardInterrupt
+        try:
+            for _ in range(2000):
+                progress(0.1, 1.0)
+                time.sleep(0.005)
+        finally:
+            ended.set()
+
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(job, [{"fails": False}, {"fails": True}], 2, lambda done, loss: None)
+    # The other job would run for ten seconds.
+    assert ended.wait(5)
+    assert time.perf_counter() - start < 5
