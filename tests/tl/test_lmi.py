@@ -684,7 +684,7 @@ def test_interruption_leaves_nothing(days, two, monkeypatch):
     monkeypatch.setattr(module, "progress_bar", lambda *args: Bar())
     with pytest.raises(KeyboardInterrupt):
         sm.tl.lmi(*days, **two)
-    assert 3 <= len(validations) <= 4  # the other fold may be reporting just then
+    assert 3 <= len(validations) < 14  # the two folds would have reported 14 times
     assert [contents(day) for day in days] == before
 
 
