@@ -21,20 +21,38 @@ class _Board:
     def __init__(self, n_jobs: int, progress: Progress) -> None:
         self._shares = [0.0] * n_jobs
         self._progress = progress
-        self._lock = threading.Lock()
-        self.stopped = False
+        self._changed = threading.Condition()
+        self._running = 0
+        self._stopped = False
 
     def reporter(self, job: int) -> Progress:
         """What job number ``job`` is to call with its share done and its loss."""
 
         def report(share: float, loss: float) -> None:
-            if self.stopped:
-                raise _Stopped
-            with self._lock:
+            with self._changed:
+                if self._stopped:
+                    raise _Stopped
                 self._shares[job] = share
                 self._progress(sum(self._shares), loss)
 
         return report
+
+    def run(self, function: Callable[..., Any], job: int, arguments: dict[str, Any]) -> Any:
+        """Call the function in this thread, reporting as it goes."""
+        with self._changed:
+            self._running += 1
+        try:
+            return function(**arguments, progress=self.reporter(job))
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Have every running job end at its next report, and wait for it: none may outlive the interpreter."""
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: self._running == 0)
 
 
 def run_jobs(
@@ -50,19 +68,18 @@ def run_jobs(
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     shared = getattr(backend, "supports_sharedmem", False)
     # A progress bar can't travel to another process; there each job is reported when it is done.
-    reporters = [board.reporter(i) for i in range(len(jobs))]
     calls = (
-        joblib.delayed(function)(**job, progress=report if shared else _silent)
-        for job, report in zip(jobs, reporters, strict=True)
+        joblib.delayed(board.run)(function, i, job) if shared else joblib.delayed(function)(**job, progress=_silent)
+        for i, job in enumerate(jobs)
     )
     results = []
     try:
-        for report, result in zip(reporters, parallel(calls), strict=True):
+        for i, result in enumerate(parallel(calls)):
             results.append(result)
             if not shared:
-                report(1.0, float("nan"))
+                board.reporter(i)(1.0, float("nan"))
     finally:
-        board.stopped = True
+        board.stop()
     return results
 
 
