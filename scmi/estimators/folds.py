@@ -28,6 +28,9 @@ VALIDATION_PAIRS = 2048
 # A clone offers cells_x * cells_y pairs, but they say much the same.
 VALIDATION_PAIRINGS = 10
 CHUNK = 8192
+# Exact KSG takes a time that grows with the square of the pairs. More than this are estimated in random batches, as the
+# paper does from 1,000 on.
+KSG_PAIRS = 50_000
 
 Trained = tuple["CrossAutoencoder", tuple["Scale", "Scale"], "History"]
 Index = NDArray[np.int64]
@@ -84,7 +87,7 @@ def estimate(
     barcodes, and the validation pairs for early stopping come from the training half.
     """
     check_enough(pairing, k, settings)
-    split_rng, draw_rng, *fold_rngs = rng.spawn(4)
+    split_rng, draw_rng, batch_rng, *fold_rngs = rng.spawn(5)
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]
 
@@ -115,7 +118,8 @@ def estimate(
             reference_y=_apply([network.encoder_y], y[pairs.row_y[in_first]], scales[1]),
         )
         models.append(model)
-        pmi[is_held_out] = _pmi_by_pairing(model, x, y, Draw(*(part[is_held_out] for part in pairs)), k)
+        held_out_pairs = Draw(*(part[is_held_out] for part in pairs))
+        pmi[is_held_out] = _pmi_by_pairing(model, x, y, held_out_pairs, k, batch_rng)
         fold_of_pair[is_held_out] = fold
     estimated = fold_of_pair >= 0
     result = LMIResult(
@@ -212,18 +216,23 @@ def _train_fold(
 
 def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:
     barcodes = rng.permutation(barcodes)[:VALIDATION_PAIRS]
-    return pairing.draw(rng, min(VALIDATION_PAIRINGS, -(-VALIDATION_PAIRS // len(barcodes))), barcodes)
+    # Barcodes of one cell a side give the same pair each time.
+    n_pairings = min(VALIDATION_PAIRINGS, -(-VALIDATION_PAIRS // len(barcodes))) if pairing.has_choice else 1
+    return pairing.draw(rng, n_pairings, barcodes)
 
 
-def _pmi_by_pairing(model: FoldModel, x: Matrix, y: Matrix, pairs: Draw, k: int) -> NDArray[np.float64]:
+def _pmi_by_pairing(
+    model: FoldModel, x: Matrix, y: Matrix, pairs: Draw, k: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     # Each cell is encoded once, however many pairings it is in.
     rows_x, at_x = np.unique(pairs.row_x, return_inverse=True)
     rows_y, at_y = np.unique(pairs.row_y, return_inverse=True)
     z_x, z_y = model.encode_x(x[rows_x]), model.encode_y(y[rows_y])
     pmi = np.empty(len(at_x))
     for pairing in np.unique(pairs.pairing):
-        chosen = pairs.pairing == pairing
-        pmi[chosen] = ksg(z_x[at_x[chosen]], z_y[at_y[chosen]], k)
+        chosen = rng.permutation(np.flatnonzero(pairs.pairing == pairing))
+        for batch in np.array_split(chosen, -(-len(chosen) // KSG_PAIRS)):
+            pmi[batch] = ksg(z_x[at_x[batch]], z_y[at_y[batch]], k)
     return pmi
 
 

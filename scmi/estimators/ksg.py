@@ -58,8 +58,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> NDArray[np.float64]:
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
     _check_k(k, n - 1)
-    x, y = _features_first(x), _features_first(y)
-    return _bits(k, n, *marginal_counts(x, y, x, y, k, True))
+    return _bits(k, n, *marginal_counts(x, y, x, y, k, same=True))
 
 
 def log_density_ratio(
@@ -99,8 +98,8 @@ def log_density_ratio(
                 f"{name} has {query.shape[1]} features, but reference_{name} has {reference.shape[1]}; "
                 "new pairs must be described by the same features as the reference."
             )
-    x, y, reference_x, reference_y = map(_features_first, (x, y, reference_x, reference_y))
-    return _bits(k, n + 1, *marginal_counts(x, y, reference_x, reference_y, k, False))
+    counts = marginal_counts(x, y, reference_x, reference_y, k, same=False)
+    return _bits(k, n + 1, *counts)
 
 
 def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -108,10 +107,6 @@ def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))
     value: NDArray[np.float64] = (psi[k - 1] + psi[n - 1] - (psi[count_x] + psi[count_y])) / np.log(2)
     return value
-
-
-def _features_first(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.ascontiguousarray(points.T)
 
 
 def _check_k(k: int, n_others: int) -> None:

@@ -38,6 +38,11 @@ class Pairing:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether some barcode has several rows to draw from."""
+        return max(len(self.rows_x), len(self.rows_y)) > len(self)
+
     @cached_property
     def cells_are_shared(self) -> bool:
         """Whether some row carries several barcodes."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
 from ._validation import Matrix, is_sparse
@@ -34,6 +35,9 @@ class Scale:
 
 def fit_scale(matrix: Matrix, rows: NDArray[np.int64]) -> Scale:
     """The scale of some rows (those of the training half)."""
+    if is_sparse(matrix):
+        mean, variance = mean_variance_axis(matrix[rows].astype(np.float64), axis=0)
+        return _as_scale(mean, variance)
     mean = np.zeros(matrix.shape[1])
     for chunk in _chunks(matrix, rows):
         mean += chunk.sum(axis=0)
@@ -41,7 +45,11 @@ def fit_scale(matrix: Matrix, rows: NDArray[np.int64]) -> Scale:
     variance = np.zeros(matrix.shape[1])
     for chunk in _chunks(matrix, rows):
         variance += ((chunk - mean) ** 2).sum(axis=0)
-    sd = np.sqrt(variance / len(rows))
+    return _as_scale(mean, variance / len(rows))
+
+
+def _as_scale(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> Scale:
+    sd = np.sqrt(variance)
     # A constant column may come out with the rounding error of its mean as its sd.
     varies = sd > 1e-7 * np.abs(mean)
     return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))

@@ -38,11 +38,11 @@ class Settings:
 
     hidden: tuple[int, ...] = (256, 128, 64)
     dropout: bool = True
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     batch_size: int = 512
     max_steps: int = 1000
     check_every: int = 5
-    patience: int = 50
+    patience: int = 30
     in_epochs: bool = False
     cross_fit: bool = True
     validation: float = 0.2

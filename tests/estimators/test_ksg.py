@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import digamma
+from sklearn.neighbors import KDTree
 
 import scmi as sm
 from scmi.estimators.ksg import log_density_ratio
@@ -60,6 +61,25 @@ def test_ties_and_duplicates_equal_brute_force(scale):
 def test_fewest_points(k):
     x, y = normal(k + 2, 2, 2)
     np.testing.assert_allclose(sm.ksg(x, y, k), brute_force(x, y, k), atol=1e-10)
+
+
+def by_trees(x, y, k):
+    """The same values through scikit-learn's k-d trees."""
+    distance = KDTree(np.hstack([x, y]), metric="chebyshev").query(np.hstack([x, y]), k=k + 1)[0][:, -1]
+    within = np.nextafter(distance, 0)
+    n_x, n_y = (KDTree(side, metric="chebyshev").query_radius(side, within, count_only=True) - 1 for side in (x, y))
+    return (digamma(k) + digamma(len(x)) - digamma(n_x + 1) - digamma(n_y + 1)) / np.log(2)
+
+
+@pytest.mark.parametrize("intrinsic", [1, 2, 8])
+@pytest.mark.parametrize("n", [255, 256, 257, 3000])
+def test_windows_miss_nothing(n, intrinsic):
+    rng = np.random.default_rng(n)
+    z = rng.normal(size=(n, intrinsic))
+    # float32, as latents are, on a manifold: equal coordinates and ties among the distances.
+    x = np.tanh(z @ rng.normal(size=(intrinsic, 8))).astype(np.float32).round(4)
+    y = np.tanh((z + rng.normal(size=z.shape)) @ rng.normal(size=(intrinsic, 8))).astype(np.float32).round(4)
+    np.testing.assert_allclose(sm.ksg(x, y), by_trees(x.astype(float), y.astype(float), 3), atol=1e-10)
 
 
 def test_hand_computed():
