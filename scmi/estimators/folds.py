@@ -164,10 +164,10 @@ def check_enough(pairing: Pairing, k: int, settings: Settings) -> None:
             f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the networks and "
             "the other half is estimated. Use more cells, fewer filters, or another pair_key."
         )
-    largest = int(np.unique(pairing.groups, return_counts=True)[1].max())
-    if largest > 0.6 * n:
+    sizes = np.unique(pairing.groups, return_counts=True)[1]
+    if sizes.max() > 0.6 * n:
         raise ValueError(
-            f"{largest} of {n} pairs belong to one group and may not part, so there are no two halves to split into. "
+            f"{sizes.max()} of {n} pairs belong to one group and may not part, so there are no two halves to split into. "
             "Pass finer groups, or give each cell one barcode (cells that carry several tie their barcodes together)."
         )
 
@@ -197,7 +197,10 @@ def _train_fold(
     target = resolve_device(device)
     rows_x, rows_y = pairing.rows_of(training)
     scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)
-    to_fit, to_validate = split(pairing.groups[training], settings.validation, rng)
+    groups = pairing.groups[training]
+    if len(np.unique(groups)) == 1:  # a half that is one group can only be stopped by its own pairs
+        groups = np.arange(len(training))
+    to_fit, to_validate = split(groups, settings.validation, rng)
     network, history = train(
         Rows(x, scale_x, target),
         Rows(y, scale_y, target),

@@ -93,6 +93,7 @@ def split(groups: Index, share: float, rng: np.random.Generator) -> tuple[Index,
     order = rng.permutation(len(labels))
     filled = np.concatenate([[0], np.cumsum(sizes[order])])
     cut = int(np.argmin(np.abs(filled - share * sizes.sum())))
+    cut = min(max(cut, 1), len(labels) - 1)  # two groups or more leave neither part empty
     second = np.zeros(len(labels), dtype=bool)
     second[order[:cut]] = True
     in_second = second[np.searchsorted(labels, groups)]

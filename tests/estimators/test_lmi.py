@@ -90,6 +90,14 @@ def test_groups_never_part():
     assert (folds == 1).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_few_uneven_groups_are_enough(seed):
+    x, y = gaussian(120, 5, 1.0, 0)
+    result = sm.lmi(x, y, groups=np.repeat([0, 1, 2], [60, 30, 30]), preset=FAST, rng=seed)
+    assert np.isfinite(result.pmi).all()
+    assert all(np.isfinite(history.validation).all() for history in result.history)
+
+
 def test_single_split_estimates_half_and_leaves_the_rest_missing():
     x, y = gaussian(200, 5, 1.0, 0)
     settings = Settings(hidden=(16,), max_steps=5, cross_fit=False)

@@ -1,0 +1,26 @@
+"""A Dask cluster takes the trainings through joblib's own backend, and the numbers stay the same."""
+
+import joblib
+import numpy as np
+import pytest
+
+import scmi as sm
+from scmi.estimators.settings import Settings
+
+distributed = pytest.importorskip("dask.distributed")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_same_numbers_on_a_local_cluster():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 100, 5))
+    y[:, 0] = x[:, 0]
+    fast = Settings(hidden=(16,), max_steps=20)
+    expected = sm.lmi(x, y, preset=fast, n_jobs=1)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        result = sm.lmi(x, y, preset=fast)
+    np.testing.assert_array_equal(result.pmi, expected.pmi)
