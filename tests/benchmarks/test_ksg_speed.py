@@ -66,5 +66,6 @@ def test_latents_of_a_trained_model(n):
 
 def test_a_hundred_thousand():
     x, y = manifold(100_000, 8, 0)
-    ours, _ = seconds(sm.ksg, x, y)
+    ours, value = seconds(sm.ksg, x, y)
     print(f"N=100,000 intrinsic=8: {ours:.1f} s")
+    assert np.isfinite(value).all()

@@ -159,8 +159,12 @@ def test_forms_of_input_agree(form):
 
 def test_inputs_are_left_alone():
     x, y = gaussian(60, 5, 1.0, 0)
-    x.flags.writeable = y.flags.writeable = False
+    before = x.copy(), y.copy()
     sm.lmi(x, y, preset=FAST)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])
+    x.flags.writeable = y.flags.writeable = False
+    assert np.isfinite(sm.lmi(x, y, preset=FAST).pmi).all()
 
 
 def test_estimator_follows_scikit_learn():
