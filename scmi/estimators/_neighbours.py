@@ -1,11 +1,14 @@
 """The neighbour counts behind KSG, exact, in one pass over windows of sorted points."""
 
+from typing import Literal
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["marginal_counts"]
+__all__ = ["Metric", "marginal_counts"]
 
+Metric = Literal["chebyshev", "euclidean"]
 Points = NDArray[np.float64]
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -14,7 +17,14 @@ BLOCK = 256
 
 
 def marginal_counts(
-    query_x: Points, query_y: Points, reference_x: Points, reference_y: Points, k: int, *, same: bool
+    query_x: Points,
+    query_y: Points,
+    reference_x: Points,
+    reference_y: Points,
+    k: int,
+    *,
+    same: bool,
+    metric: Metric,
 ) -> Counts:
     """Count, per query, the reference points strictly nearer in x (and in y) than the k-th joint neighbour.
 
@@ -33,6 +43,8 @@ def marginal_counts(
         Which joint neighbour sets the distance.
     same
         Query i is reference i, which is then left out.
+    metric
+        Distance within x and within y; the joint distance is the larger of the two.
     """
     column_x, column_y = int(np.argmax(np.ptp(reference_x, axis=0))), int(np.argmax(np.ptp(reference_y, axis=0)))
     order_x, order_y = np.argsort(reference_x[:, column_x]), np.argsort(reference_y[:, column_y])
@@ -48,6 +60,7 @@ def marginal_counts(
         column_y,
         k,
         same,
+        metric == "euclidean",
     )
     back = np.argsort(order)
     return counts[0][back], counts[1][back]
@@ -69,42 +82,61 @@ def _count(
     column_y: int,
     k: int,
     same: bool,
+    euclidean: bool,
 ) -> Counts:
-    n_query = query_x.shape[1]
+    n_query, n = query_x.shape[1], x_by_x.shape[1]
     count_x = np.empty(n_query, np.int64)
     count_y = np.empty(n_query, np.int64)
-    for i in numba.prange(n_query):
-        # A query that is among the points is the nearest of all, at distance 0.
-        radius = _kth_distance(query_x, query_y, i, x_by_x, y_by_x, column_x, k + same)
-        itself = 1 if same and radius > 0 else 0
-        count_x[i] = _count_within(query_x, i, x_by_x, column_x, radius) - itself
-        count_y[i] = _count_within(query_y, i, y_by_y, column_y, radius) - itself
+    # Queries share what they are worked out in by the chunk.
+    for chunk in numba.prange(-(-n_query // BLOCK)):
+        distance_x, distance_y = np.empty(n), np.empty(BLOCK)
+        for i in range(chunk * BLOCK, min((chunk + 1) * BLOCK, n_query)):
+            # A query that is among the points is the nearest of all, at distance 0.
+            radius, low, high = _kth_distance(
+                query_x, query_y, i, x_by_x, y_by_x, column_x, k + same, euclidean, distance_x, distance_y
+            )
+            itself = 1 if same and radius > 0 else 0
+            # All points nearer than the radius in x were among those looked at.
+            count_x[i] = np.sum(distance_x[low:high] < radius) - itself
+            count_y[i] = _count_within(query_y, i, y_by_y, column_y, radius, euclidean, distance_y) - itself
     return count_x, count_y
 
 
 @numba.njit(cache=True)
 def _kth_distance(
-    query_x: Points, query_y: Points, i: int, x_by_x: Points, y_by_x: Points, column: int, k: int
-) -> float:
-    """Distance to the k-th joint neighbour: search outwards from the query until the gap in one column is too wide."""
+    query_x: Points,
+    query_y: Points,
+    i: int,
+    x_by_x: Points,
+    y_by_x: Points,
+    column: int,
+    k: int,
+    euclidean: bool,
+    distance_x: Points,
+    distance_y: Points,
+) -> tuple[float, int, int]:
+    """Distance to the k-th joint neighbour: search outwards from the query until the gap in one column is too wide.
+
+    Squared, if Euclidean. Also the window that was looked at, whose distances in x are left in ``distance_x``.
+    """
     key = x_by_x[column]
     n = len(key)
     q = query_x[column, i]
-    distance_x, distance_y = np.empty(BLOCK), np.empty(BLOCK)
     nearest = np.full(k, np.inf)
     kth = np.inf
     start = max(0, np.searchsorted(key, q) - BLOCK // 2)
     stop = min(n, start + BLOCK)
     low, high = start, stop
     while True:
-        _chebyshev(x_by_x, query_x, i, start, stop, distance_x)
-        _chebyshev(y_by_x, query_y, i, start, stop, distance_y)
+        in_block = distance_x[start:stop]
+        _distances(x_by_x, query_x, i, start, stop, euclidean, in_block)
+        _distances(y_by_x, query_y, i, start, stop, euclidean, distance_y)
         closer = 0
         for j in range(stop - start):
-            closer += (distance_x[j] < kth) & (distance_y[j] < kth)
+            closer += (in_block[j] < kth) & (distance_y[j] < kth)
         if closer:  # seldom, once a few blocks are done
             for j in range(stop - start):
-                u, v = distance_x[j], distance_y[j]
+                u, v = in_block[j], distance_y[j]
                 d = u if u > v else v
                 if d < kth:
                     p = k - 1
@@ -113,10 +145,12 @@ def _kth_distance(
                         p -= 1
                     nearest[p] = d
                     kth = nearest[k - 1]
+        # A hair wider, for the rounding of squares: a gap that is wide enough ends the search.
+        reach = np.sqrt(kth) * (1 + 1e-15) if euclidean else kth
         gap_below = q - key[low - 1] if low > 0 else np.inf
         gap_above = key[high] - q if high < n else np.inf
-        if (gap_below >= kth and gap_above >= kth) or (low == 0 and high == n):
-            return kth
+        if (gap_below >= reach and gap_above >= reach) or (low == 0 and high == n):
+            return kth, low, high
         if gap_below <= gap_above:
             start, stop = max(0, low - BLOCK), low
             low = start
@@ -126,31 +160,46 @@ def _kth_distance(
 
 
 @numba.njit(cache=True)
-def _count_within(query: Points, i: int, points: Points, column: int, radius: float) -> int:
-    """How many points lie strictly within the radius; they are sorted by one column."""
+def _count_within(
+    query: Points, i: int, points: Points, column: int, radius: float, euclidean: bool, distance: Points
+) -> int:
+    """How many points lie strictly within the radius (squared, if Euclidean); they are sorted by one column."""
     key = points[column]
     q = query[column, i]
+    reach = np.sqrt(radius) if euclidean else radius
     # Wider by rounding errors; each point in the window is then compared exactly.
-    reach = radius + 4e-16 * (abs(q) + radius)
+    reach += 4e-16 * (abs(q) + reach)
     first, last = np.searchsorted(key, q - reach), np.searchsorted(key, q + reach, side="right")
-    distance = np.empty(BLOCK)
     count = 0
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
-        _chebyshev(points, query, i, start, stop, distance)
+        _distances(points, query, i, start, stop, euclidean, distance)
         for j in range(stop - start):
             count += distance[j] < radius
     return count
 
 
 @numba.njit(cache=True)
-def _chebyshev(points: Points, query: Points, i: int, start: int, stop: int, out: Points) -> None:
-    """Distances of query i to the points of a block."""
+def _distances(points: Points, query: Points, i: int, start: int, stop: int, euclidean: bool, out: Points) -> None:
+    """Distances of query i to the points of a block; squared, if Euclidean."""
+    n_features = points.shape[0]
     for j in range(stop - start):
         out[j] = 0.0
-    for f in range(points.shape[0]):
-        row, q = points[f, start:stop], query[f, i]
+    # Two features at a time: reading and writing `out` costs as much as the arithmetic.
+    for f in range(0, n_features - 1, 2):
+        a, b = points[f, start:stop], points[f + 1, start:stop]
+        p, q = query[f, i], query[f + 1, i]
+        if euclidean:
+            for j in range(stop - start):
+                u, v = a[j] - p, b[j] - q
+                out[j] += u * u + v * v
+        else:
+            for j in range(stop - start):
+                u, v, w = abs(a[j] - p), abs(b[j] - q), out[j]
+                u = u if u > v else v  # max() would keep the loop from vectorising
+                out[j] = u if u > w else w
+    if n_features % 2:
+        a, p = points[n_features - 1, start:stop], query[n_features - 1, i]
         for j in range(stop - start):
-            v = abs(row[j] - q)
-            w = out[j]
-            out[j] = v if v > w else w  # max() would keep the loop from vectorising
+            u, w = abs(a[j] - p), out[j]
+            out[j] = w + u * u if euclidean else (u if u > w else w)

@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 
-from ._neighbours import marginal_counts
+from ._neighbours import Metric, marginal_counts
 from ._validation import as_points, check_same_length
 
 __all__ = ["ksg", "log_density_ratio"]
 
 
-def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> NDArray[np.float64]:
+def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev") -> NDArray[np.float64]:
     r"""Pointwise mutual information between two variables, by nearest neighbours (KSG).
 
     For each of the N joint samples, finds the distance to its k-th nearest neighbour in the joint space (the larger of
@@ -58,11 +58,17 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> NDArray[np.float64]:
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
     _check_k(k, n - 1)
-    return _bits(k, n, *marginal_counts(x, y, x, y, k, same=True))
+    return _bits(k, n, *marginal_counts(x, y, x, y, k, same=True, metric=metric))
 
 
 def log_density_ratio(
-    x: ArrayLike, y: ArrayLike, reference_x: ArrayLike, reference_y: ArrayLike, *, k: int = 3
+    x: ArrayLike,
+    y: ArrayLike,
+    reference_x: ArrayLike,
+    reference_y: ArrayLike,
+    *,
+    k: int = 3,
+    metric: Metric = "chebyshev",
 ) -> NDArray[np.float64]:
     r"""log2 of p(x, y) / (p(x) p(y)) at new pairs, from reference pairs.
 
@@ -98,7 +104,7 @@ def log_density_ratio(
                 f"{name} has {query.shape[1]} features, but reference_{name} has {reference.shape[1]}; "
                 "new pairs must be described by the same features as the reference."
             )
-    counts = marginal_counts(x, y, reference_x, reference_y, k, same=False)
+    counts = marginal_counts(x, y, reference_x, reference_y, k, same=False, metric=metric)
     return _bits(k, n + 1, *counts)
 
 
