@@ -17,10 +17,10 @@ def agreement_information(agreement: float, n_labels: int) -> float:
 
 def agreement_of(bits: float, n_labels: int) -> float:
     """The probability of agreement, 1 / ``n_labels`` or more, at which two labels share these bits."""
-    if bits == 0:
-        return 1 / n_labels
-    if bits == np.log2(n_labels):
-        return 1.0
+    # At either end rounding may leave no change of sign to find.
+    for end in (1 / n_labels, 1.0):
+        if abs(agreement_information(end, n_labels) - bits) < 1e-12:
+            return end
     return float(brentq(lambda agreement: agreement_information(agreement, n_labels) - bits, 1 / n_labels, 1.0))
 
 

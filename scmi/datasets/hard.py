@@ -279,7 +279,7 @@ def overdispersed_counts(
     --------
     >>> import scmi as sm
     >>> sample = sm.datasets.overdispersed_counts(500, bits=1.0)
-    >>> sample.x.shape, 0.8 < sample.truth < 1.0
+    >>> sample.x.shape, 0.7 < sample.truth < 0.8
     ((500, 200), True)
     """
     check_sizes(n_samples, n_features, n_informative)

@@ -43,7 +43,7 @@ def heavy_tailed(
     n_features
         Columns of x and of y.
     bits
-        Mutual information between x and y, at least the second term above (0.125 bits for 3 degrees of freedom).
+        Mutual information between x and y, at least the second term above (0.061 bits for 3 degrees of freedom).
     degrees_of_freedom
         The fewer, the heavier the tails; the variance is infinite up to 2.
     rng

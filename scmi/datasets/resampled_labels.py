@@ -111,7 +111,7 @@ def draw_rows(
     wanted = np.concatenate([first, second])
     have, need = (np.bincount(some, minlength=len(names)) for some in (codes, wanted))
     if (have < need).any():
-        short = ", ".join(f"{names[i]!r} has {have[i]} and needs {need[i]}" for i in np.flatnonzero(have < need))
+        short = ", ".join(f"label '{names[i]}' has {have[i]} and needs {need[i]}" for i in np.flatnonzero(have < need))
         raise ValueError(
             f"Too few rows to draw {len(first)} pairs without drawing one twice: {short}; lower `n_samples`, or leave out "
             "the rare labels."
