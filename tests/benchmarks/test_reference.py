@@ -12,6 +12,8 @@ import venv
 import numpy as np
 import pytest
 
+import scmi as sm
+
 pytestmark = pytest.mark.benchmark
 
 OURS = """
@@ -57,18 +59,6 @@ def reference(tmp_path_factory):
     return python
 
 
-def gaussian(n, d, k, bits, rng):
-    """The paper's Algorithm 4."""
-    r = np.sqrt(6 * 3.5 * (1 - 2 ** (-2 * bits / k)))
-    informative = rng.multivariate_normal([0, 0], [[6, r], [r, 3.5]], (n, k))
-    nuisance = (d - k) // 2
-    copied = rng.integers(0, k, d - k - nuisance)
-    return (
-        np.hstack([informative[:, :, side], informative[:, copied, side], rng.normal(size=(n, nuisance))])
-        for side in (0, 1)
-    )
-
-
 def run(python, code, data):
     done = subprocess.run([python, "-c", code + MEASURE, str(data)], check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -78,8 +68,8 @@ def run(python, code, data):
 def test_gaussians(d, reference, tmp_path):
     ratios = []
     for seed in range(3):
-        x, y = gaussian(2000, d, 4, 1.0, np.random.default_rng(seed))
-        np.savez(tmp_path / "data.npz", x=x, y=y)
+        sample = sm.datasets.gaussian(2000, d, n_informative=4, bits=1.0, rng=seed)
+        np.savez(tmp_path / "data.npz", x=sample.x, y=sample.y)
         theirs = run(reference, THEIRS, tmp_path / "data.npz")
         ours = run(sys.executable, OURS, tmp_path / "data.npz")
         ratios.append(theirs["seconds"] / ours["seconds"])

@@ -21,13 +21,8 @@ FAST = Settings(hidden=(32, 16), max_steps=60, patience=30)
 
 
 def gaussian(n, d, bits, seed):
-    """The paper's Algorithm 4 with one informative dimension: half of the columns are copies of it, half nuisance."""
-    rng = np.random.default_rng(seed)
-    r = np.sqrt(6 * 3.5 * (1 - 2 ** (-2 * bits)))
-    x, y = rng.normal(size=(2, n, d))
-    informative = rng.multivariate_normal([0, 0], [[6, r], [r, 3.5]], n)
-    x[:, : (d + 1) // 2], y[:, : (d + 1) // 2] = informative[:, :1], informative[:, 1:]
-    return x, y
+    sample = sm.datasets.gaussian(n, d, bits=bits, rng=seed)
+    return sample.x, sample.y
 
 
 def run(x, y, pairing, settings=FAST, seed=0, n_pairings=1):
