@@ -176,11 +176,12 @@ class _File:
         self.dtype: np.dtype[Any] = np.dtype(data.dtype)
 
     def open(self, columns: Index | None) -> Read:
-        window = _rows_per_piece(self.shape[1], self.dtype, sparse=self.sparse)
+        # Half, so that a range with as many rows between as are wanted is one request still.
+        size = max(1, _rows_per_piece(self.shape[1], self.dtype, sparse=self.sparse) // 2)
 
         def read(rows: Index) -> Iterator[Matrix]:
-            for part in np.split(rows, np.flatnonzero(np.diff(rows // window)) + 1):
-                yield _columns_of(self._rows(part), columns, sparse=self.sparse)
+            for start in range(0, len(rows), size):
+                yield _columns_of(self._rows(rows[start : start + size]), columns, sparse=self.sparse)
 
         return read
 

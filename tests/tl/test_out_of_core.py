@@ -32,7 +32,7 @@ def cells(request, _experiment):
 @pytest.fixture(params=["kept", "resident", "cut"])
 def budget(request, monkeypatch):
     """Data kept in memory; only their standardised rows; neither."""
-    monkeypatch.setattr(sources, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(sources, "PIECE_BYTES", 500_000)
     if request.param != "kept":
         monkeypatch.setattr(sources, "KEPT_BYTES", 0)
     if request.param == "cut":
