@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi.estimators._sources import as_stored
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -88,7 +90,8 @@ def matrix_of(
     mask = _mask(adata, name, mask_var)
     if mask is None:
         return matrix, where, adata.var_names
-    return matrix[:, mask], where, adata.var_names[mask]
+    stored = as_stored(matrix, where)
+    return matrix[:, mask] if stored is None else stored.with_columns(mask), where, adata.var_names[mask]
 
 
 def _mask(adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None | Default) -> NDArray[np.bool_] | None:

@@ -2,59 +2,75 @@
 
 import itertools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
-# Dense, or CSR; scipy's stubs and numpy's agree on too little of what the two share to spell it out.
-Matrix = Any
+from ._sources import Kept, Matrix, Stored, as_stored, is_sparse
 
 
 def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] | None] | None = None) -> Matrix:
     """Samples x features, dense or CSR, in its own dtype; a vector becomes one column.
 
-    Other sparse formats become CSR, because batches are cut by rows. Missing or infinite values raise; the error says
-    where, by the names of rows and columns if they are given.
+    Other sparse formats become CSR, because batches are cut by rows. Files and Dask arrays are read once, and stay
+    where they are if they are too large to keep. Missing or infinite values raise; the error says where, by the names
+    of rows and columns if they are given.
     """
-    matrix: Any = values.tocsr() if is_sparse(values) else np.asarray(values)
+    matrix: Any = as_stored(values, name)
+    if matrix is None:
+        matrix = values.tocsr() if is_sparse(values) else np.asarray(values)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{name} has shape {matrix.shape}; expected samples x features with at least one of each.")
     if matrix.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds values of type {matrix.dtype}; expected numbers.")
-    _check_finite(matrix, name, *(names or (None, None)))
-    return matrix
+    row_names, column_names = names or (None, None)
+    if not isinstance(matrix, Stored):
+        _check_finite([matrix], name, row_names, column_names)
+        return matrix
+    kept = Kept(matrix)
+    _check_finite(kept.passing(), name, row_names, column_names)
+    return kept.matrix
 
 
-def is_sparse(values: Any) -> bool:
-    """Scipy's own test, without its type guard."""
-    return bool(sp.issparse(values))
-
-
-def _check_finite(matrix: Any, name: str, row_names: Sequence[str] | None, column_names: Sequence[str] | None) -> None:
-    bad = ~np.isfinite(matrix.data if is_sparse(matrix) else matrix)
-    if not bad.any():
+def _check_finite(
+    pieces: Iterable[Matrix], name: str, row_names: Sequence[str] | None, column_names: Sequence[str] | None
+) -> None:
+    start = n_bad = row = column = 0
+    for piece in pieces:
+        bad = ~np.isfinite(piece.data if is_sparse(piece) else piece)
+        if bad.any():
+            if not n_bad:
+                row, column = _first_position(piece, bad)
+                row += start
+            n_bad += int(bad.sum())
+        start += piece.shape[0]
+    if not n_bad:
         return
-    if is_sparse(matrix):
-        entries = matrix.tocoo()
-        row, column = int(entries.row[bad][0]), int(entries.col[bad][0])
-    else:
-        row, column = (int(i) for i in np.argwhere(bad)[0])
     row_name = row if row_names is None else repr(row_names[row])
     column_name = column if column_names is None else repr(column_names[column])
     raise ValueError(
-        f"{name} has {int(bad.sum())} NaN or infinite values, the first in row {row_name}, column {column_name}; "
+        f"{name} has {n_bad} NaN or infinite values, the first in row {row_name}, column {column_name}; "
         "fill or drop them first."
     )
+
+
+def _first_position(piece: Matrix, bad: NDArray[np.bool_]) -> tuple[int, int]:
+    if is_sparse(piece):
+        entries = piece.tocoo()
+        return int(entries.row[bad][0]), int(entries.col[bad][0])
+    row, column = np.argwhere(bad)[0]
+    return int(row), int(column)
 
 
 def as_points(values: Any, name: str) -> NDArray[np.float64]:
     """Samples x features, dense in float64, for the nearest-neighbour estimators."""
     matrix = as_matrix(values, name)
+    if isinstance(matrix, Stored):
+        matrix = matrix[np.arange(matrix.shape[0])]
     dense = matrix.toarray() if is_sparse(matrix) else matrix
     return np.asarray(dense, dtype=np.float64)
 
@@ -89,6 +105,10 @@ def count_copies(*matrices: Matrix) -> int:
 
 
 def _row_keys(matrix: Matrix) -> Iterator[int]:
+    if isinstance(matrix, Stored):
+        for piece in matrix.pieces():
+            yield from _row_keys(piece)
+        return
     if not is_sparse(matrix):
         for row in matrix:
             yield hash(row.tobytes())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import Matrix
+from ._sources import Matrix
 from .jobs import Progress, run_jobs
 from .ksg import ksg
 from .pairing import Draw, Pairing, split
@@ -109,17 +109,17 @@ def estimate(
     for fold, (network, scales, history) in enumerate(_train_folds(jobs, n_jobs, progress)):
         held_out = folds[fold][1]
         is_held_out = np.isin(pairs.barcode, held_out)
-        in_first = is_held_out & (pairs.pairing == 0)
-        model = FoldModel(
-            network,
-            *scales,
-            history,
-            reference_x=_apply([network.encoder_x], x[pairs.row_x[in_first]], scales[0]),
-            reference_y=_apply([network.encoder_y], y[pairs.row_y[in_first]], scales[1]),
+        pairing_of = pairs.pairing[is_held_out]
+        # Each cell is encoded once, however many pairings it is in.
+        rows_x, at_x = np.unique(pairs.row_x[is_held_out], return_inverse=True)
+        rows_y, at_y = np.unique(pairs.row_y[is_held_out], return_inverse=True)
+        z_x = _apply([network.encoder_x], x, scales[0], rows_x)
+        z_y = _apply([network.encoder_y], y, scales[1], rows_y)
+        in_first = pairing_of == 0
+        models.append(
+            FoldModel(network, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
         )
-        models.append(model)
-        held_out_pairs = Draw(*(part[is_held_out] for part in pairs))
-        pmi[is_held_out] = _pmi_by_pairing(model, x, y, held_out_pairs, k, batch_rng)
+        pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, batch_rng)
         fold_of_pair[is_held_out] = fold
     estimated = fold_of_pair >= 0
     result = LMIResult(
@@ -202,8 +202,8 @@ def _train_fold(
         groups = np.arange(len(training))
     to_fit, to_validate = split(groups, settings.validation, rng)
     network, history = train(
-        Rows(x, scale_x, target),
-        Rows(y, scale_y, target),
+        Rows(x, scale_x, target, keep=rows_x),
+        Rows(y, scale_y, target, keep=rows_y),
         lambda rng: pairing.draw(rng, barcodes=training[to_fit]),
         _validation_pairs(pairing, training[to_validate], rng),
         n_latent=n_latent,
@@ -225,31 +225,27 @@ def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generato
 
 
 def _pmi_by_pairing(
-    model: FoldModel, x: Matrix, y: Matrix, pairs: Draw, k: int, rng: np.random.Generator
+    z_x: Latent, at_x: Index, z_y: Latent, at_y: Index, pairing_of: Index, k: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    # Each cell is encoded once, however many pairings it is in.
-    rows_x, at_x = np.unique(pairs.row_x, return_inverse=True)
-    rows_y, at_y = np.unique(pairs.row_y, return_inverse=True)
-    z_x, z_y = model.encode_x(x[rows_x]), model.encode_y(y[rows_y])
     pmi = np.empty(len(at_x))
-    for pairing in np.unique(pairs.pairing):
-        chosen = rng.permutation(np.flatnonzero(pairs.pairing == pairing))
+    for pairing in np.unique(pairing_of):
+        chosen = rng.permutation(np.flatnonzero(pairing_of == pairing))
         for batch in np.array_split(chosen, -(-len(chosen) // KSG_PAIRS)):
             pmi[batch] = ksg(z_x[at_x[batch]], z_y[at_y[batch]], k)
     return pmi
 
 
-def _apply(networks: Sequence["MLP"], matrix: Matrix, scale: "Scale") -> NDArray[np.float32]:
+def _apply(networks: Sequence["MLP"], matrix: Matrix, scale: "Scale", rows: Index | None = None) -> Latent:
+    """What the networks make of some rows, or of all."""
     import torch
 
     from .rows import Rows
 
     device = networks[0].weights[0].device
-    rows = Rows(matrix, scale, device, resident=False)
+    wanted = np.arange(matrix.shape[0]) if rows is None else rows
     parts = []
     with torch.no_grad():
-        for start in range(0, len(rows), CHUNK):
-            values = rows.batch(np.arange(start, min(start + CHUNK, len(rows))))
+        for values in Rows(matrix, scale, device).batches(wanted, CHUNK):
             for network in networks:
                 values = network(values)
             parts.append(values.cpu().numpy())

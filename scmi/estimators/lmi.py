@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
 
-from ._validation import Matrix, as_generator, as_matrix, check_counts, check_same_length, count_copies
+from ._sources import Matrix
+from ._validation import as_generator, as_matrix, check_counts, check_same_length, count_copies
 from .folds import FoldModel, estimate
 from .ksg import log_density_ratio
 from .pairing import rowwise
@@ -108,7 +109,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         x, y
-            Samples x features, dense or sparse; row i of both is one joint sample.
+            Samples x features: dense, sparse, a Dask array or an HDF5 dataset; row i of both is one joint sample.
         groups
             Label of each sample; samples with the same label never part across a split.
 
@@ -239,7 +240,9 @@ def lmi(
     Parameters
     ----------
     x, y
-        Samples x features, dense or sparse; row i of both is one joint sample.
+        Samples x features, dense or sparse; row i of both is one joint sample. Dask arrays (of dense or CSR chunks),
+        HDF5 datasets and anndata's backed CSR are read once and kept if they take no more than 2 GiB, and otherwise
+        read some rows at a time whenever they are needed.
     groups
         Label of each sample; samples with the same label never part across a split.
     n_latent, k, lam, alpha, preset, rng, device, n_jobs, progress

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
-from ._validation import Matrix, is_sparse
+from ._sources import Matrix, Stored, is_sparse, pieces
 
 __all__ = ["Rows", "Scale", "fit_scale"]
 
 CLIP = 10.0
-# A sparse matrix that fits here as dense float32 is densified once; a larger one row by row as batches are cut.
+# Rows of a sparse or stored matrix that fit here as dense float32 are densified once; of a larger one as batches are cut.
 RESIDENT_BYTES = 2**31
 CHUNK = 4096
 
@@ -36,8 +35,7 @@ class Scale:
 def fit_scale(matrix: Matrix, rows: NDArray[np.int64]) -> Scale:
     """The scale of some rows (those of the training half)."""
     if is_sparse(matrix):
-        mean, variance = mean_variance_axis(matrix[rows].astype(np.float64), axis=0)
-        return _as_scale(mean, variance)
+        return _as_scale(*_sparse_moments(matrix, rows))
     mean = np.zeros(matrix.shape[1])
     for chunk in _chunks(matrix, rows):
         mean += chunk.sum(axis=0)
@@ -55,9 +53,26 @@ def _as_scale(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> Scale
     return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))
 
 
+def _sparse_moments(matrix: Matrix, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of the columns, with the correction for what rounding leaves of the sum of deviations."""
+    total, deviations, squares = np.zeros((3, matrix.shape[1]))
+    n_stored = np.zeros(matrix.shape[1], dtype=np.int64)
+    for chunk in pieces(matrix, rows, CHUNK):
+        np.add.at(total, chunk.indices, chunk.data.astype(np.float64))
+        n_stored += np.bincount(chunk.indices, minlength=len(total))
+    mean = total / len(rows)
+    for chunk in pieces(matrix, rows, CHUNK):
+        deviation = chunk.data - mean[chunk.indices]
+        np.add.at(deviations, chunk.indices, deviation)
+        np.add.at(squares, chunk.indices, deviation**2)
+    n_zero = len(rows) - n_stored
+    deviations -= n_zero * mean
+    squares += n_zero * mean**2
+    return mean, (squares - deviations**2 / len(rows)) / len(rows)
+
+
 def _chunks(matrix: Matrix, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
-    for start in range(0, len(rows), CHUNK):
-        yield _dense(matrix[rows[start : start + CHUNK]])
+    return map(_dense, pieces(matrix, rows, CHUNK))
 
 
 def _dense(chunk: Matrix) -> NDArray[np.float64]:
@@ -71,24 +86,33 @@ class Rows:
     Parameters
     ----------
     matrix
-        Samples x features, dense or CSR.
+        Samples x features: dense, CSR or stored.
     scale
         Means and factors to standardise with.
     device
         Where batches are wanted.
-    resident
-        Whether rows are wanted many times, so that standardising them once and keeping them on the device pays.
+    keep
+        Rows that are wanted many times: where they fit they are standardised once and kept on the device, and batches
+        are taken from these rows only.
     """
 
-    def __init__(self, matrix: Matrix, scale: Scale, device: torch.device, *, resident: bool = True) -> None:
+    def __init__(
+        self, matrix: Matrix, scale: Scale, device: torch.device, *, keep: NDArray[np.int64] | None = None
+    ) -> None:
         self._matrix = matrix
         self._scale = scale
         self._device = device
         self._resident: Tensor | None = None
-        if resident and (not is_sparse(matrix) or matrix.shape[0] * matrix.shape[1] * 4 <= RESIDENT_BYTES):
-            self._resident = torch.cat(
-                [self._cut(np.arange(s, min(s + CHUNK, len(self)))) for s in range(0, len(self), CHUNK)]
-            )
+        if keep is None:
+            return
+        in_memory = not (is_sparse(matrix) or isinstance(matrix, Stored))
+        if in_memory or len(keep) * self.n_features * 4 <= RESIDENT_BYTES:
+            # A row that was not kept has a place past the end.
+            self._place = np.full(len(self), len(keep))
+            self._place[keep] = np.arange(len(keep))
+            self._resident = torch.empty((len(keep), self.n_features), device=device)
+            for start, batch in zip(range(0, len(keep), CHUNK), self.batches(keep, CHUNK), strict=True):
+                self._resident[start : start + len(batch)] = batch
 
     def __len__(self) -> int:
         return int(self._matrix.shape[0])
@@ -101,10 +125,14 @@ class Rows:
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
         """Some rows as a float32 tensor on the device."""
         if self._resident is None:
-            return self._cut(rows)
-        return self._resident[torch.from_numpy(rows).to(self._device)]
+            return self._standardised(self._matrix[rows])
+        return self._resident[torch.from_numpy(self._place[rows]).to(self._device)]
 
-    def _cut(self, rows: NDArray[np.int64]) -> Tensor:
-        values = (_dense(self._matrix[rows]) - self._scale.mean) * self._scale.factor
-        np.clip(values, -CLIP, CLIP, out=values)
-        return torch.from_numpy(values.astype(np.float32)).to(self._device)
+    def batches(self, rows: NDArray[np.int64], size: int) -> Iterator[Tensor]:
+        """Rows that are wanted once, so many at a time."""
+        return map(self._standardised, pieces(self._matrix, rows, size))
+
+    def _standardised(self, values: Matrix) -> Tensor:
+        standardised = (_dense(values) - self._scale.mean) * self._scale.factor
+        np.clip(standardised, -CLIP, CLIP, out=standardised)
+        return torch.from_numpy(standardised.astype(np.float32)).to(self._device)

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from scmi.estimators._validation import is_sparse
+from scmi.estimators._sources import is_sparse
 
 if TYPE_CHECKING:
     from anndata import AnnData

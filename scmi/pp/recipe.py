@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
-from scmi.estimators._validation import is_sparse
+from scmi.estimators._sources import is_sparse
 
 if TYPE_CHECKING:
     from anndata import AnnData

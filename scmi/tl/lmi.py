@@ -13,7 +13,8 @@ from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows, matrix_of
 from scmi._warnings import user_stacklevel
-from scmi.estimators._validation import Matrix, as_generator, as_matrix, check_counts, count_copies
+from scmi.estimators._sources import Matrix, as_stored, take_rows
+from scmi.estimators._validation import as_generator, as_matrix, check_counts, count_copies
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Settings, resolve_settings
@@ -66,6 +67,10 @@ def lmi(
 
     Where a barcode has several cells, training sees a new random pairing every epoch, and ``n_pairings`` random
     pairings are estimated; a cell's pMI is the mean over the pairings it was estimated in.
+
+    Objects may be backed by a file (``ad.read_h5ad(path, backed="r")``), and ``.X``, layers and representations may be
+    Dask arrays. Of these, the genes to use are read once and kept if they take no more than 2 GiB a side, and otherwise
+    read some cells at a time whenever they are needed. Results go into the object in memory, never into the file.
 
     Parameters
     ----------
@@ -136,7 +141,7 @@ def lmi(
     TypeError
         If an input is no AnnData, data are not numbers, or a count is no integer.
     ValueError
-        If an object is a view or empty, or both are the same; if no barcode, or too few, are shared; if one barcode
+        If an object is a view or empty, both are the same, or a copy of a backed one is asked for; if no barcode, or too few, are shared; if one barcode
         covers nearly all cells; if data are missing or infinite; if a count is below 1. All before any training.
 
     Warns
@@ -227,6 +232,11 @@ def _prepare(
             raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
         if not copy:
             check_writable(adata, name)
+        elif adata.isbacked:
+            raise ValueError(
+                f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written to; "
+                f"or load it, `{name} = {name}.to_memory()`."
+            )
     if copy:
         return adata_a.copy(), None if adata_b is None else adata_b.copy()
     return adata_a, adata_b
@@ -252,7 +262,8 @@ def _sides(
 def _side(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> _Side:
     matrix, where, columns = matrix_of(adata, name, **matrix_options)
     if len(rows) < adata.n_obs:
-        matrix = matrix[rows]
+        stored = as_stored(matrix, where)
+        matrix = matrix[rows] if stored is None else stored.take(rows)
     return _Side(name, adata, rows, as_matrix(matrix, where, (adata.obs_names[rows], columns)))
 
 
@@ -262,7 +273,7 @@ def _cells(side: _Side) -> "AnnData":
 
 def _warn_of_copies(side: _Side, paired: NDArray[np.int64]) -> None:
     paired = np.unique(paired)
-    copies = count_copies(side.matrix[paired])
+    copies = count_copies(take_rows(side.matrix, paired))
     if copies:
         warnings.warn(
             f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one. Copies are at "

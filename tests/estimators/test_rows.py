@@ -29,7 +29,7 @@ def test_scale_is_that_of_the_chosen_rows(x):
 @pytest.mark.parametrize("constant", [0.0, 7.0, 0.1, 1e6 + 0.1])
 def test_constant_columns_become_zero(x, constant):
     x[:, 2] = constant
-    batch = Rows(x, fit_scale(x, np.arange(40)), CPU).batch(np.arange(40))
+    batch = Rows(x, fit_scale(x, np.arange(40)), CPU, keep=np.arange(40)).batch(np.arange(40))
     assert (batch[:, 2] == 0).all()
 
 
@@ -40,16 +40,25 @@ def test_values_are_clipped_at_ten(x):
     assert batch[:, 0].tolist() == [10.0, -10.0]
 
 
+@pytest.mark.parametrize("keep", [None, np.array([0, 3, 4, 39])])
 @pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csr_array, np.asfortranarray, np.float32, np.int16])
-def test_forms_agree(x, form, resident, monkeypatch):
+def test_forms_agree(x, form, resident, keep, monkeypatch):
     monkeypatch.setattr(rows_module, "CHUNK", 7)
     if not resident:
         monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
     other = form(x)
     wanted = np.array([3, 3, 39, 0])
     expected = Rows(x, fit_scale(x, np.arange(20)), CPU).batch(wanted)
-    torch.testing.assert_close(Rows(other, fit_scale(other, np.arange(20)), CPU).batch(wanted), expected)
+    rows = Rows(other, fit_scale(other, np.arange(20)), CPU, keep=keep)
+    torch.testing.assert_close(rows.batch(wanted), expected)
+    torch.testing.assert_close(torch.cat(list(rows.batches(wanted, 3))), expected)
+
+
+def test_a_row_that_was_not_kept_is_no_other_row(x):
+    rows = Rows(x, fit_scale(x, np.arange(20)), CPU, keep=np.array([0, 3]))
+    with pytest.raises(IndexError):
+        rows.batch(np.array([0, 1]))
 
 
 def test_undo_returns_to_the_units_of_the_data(x):

@@ -18,7 +18,7 @@ def run(settings, seed=0, lam=1.0, n=120):
     x = rng.normal(size=(n, 6))
     y = x + rng.normal(size=(n, 6))
     pairing = rowwise(n)
-    rows_x, rows_y = (Rows(side, fit_scale(side, np.arange(n)), CPU) for side in (x, y))
+    rows_x, rows_y = (Rows(side, fit_scale(side, np.arange(n)), CPU, keep=np.arange(n)) for side in (x, y))
     validation = pairing.draw(rng, barcodes=np.arange(n - 20, n))
     seen = []
     model, history = train(
