@@ -268,4 +268,4 @@ def _validation_split(groups: Index, share: float, rng: np.random.Generator) -> 
         if min(map(len, parts)) > 1:
             return parts
     # A pair can only be contrasted with others, so each part needs two; here whole groups don't give them.
-    return split(np.arange(len(groups)), share, rng)
+    return split(np.arange(len(groups)), max(share, 2 / len(groups)), rng)

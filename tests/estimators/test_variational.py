@@ -13,7 +13,8 @@ from scmi.estimators.result import MIResult
 from scmi.estimators.rows import Rows, Scale
 from scmi.estimators.variational import CRITIC
 
-FAST = replace(CRITIC, batch_size=128, max_steps=200, check_every=50, patience=100)
+FAST = replace(CRITIC, batch_size=64, max_steps=150, check_every=50, patience=100)
+TINY = replace(FAST, max_steps=20, check_every=10)
 BOTH = pytest.mark.parametrize("estimate", [sm.mine, sm.infonce], ids=["mine", "infonce"])
 KINDS = pytest.mark.parametrize("kind", ["mine", "infonce"])
 
@@ -27,17 +28,15 @@ def gaussian(n, bits, seed):
 @BOTH
 def test_one_bit(estimate):
     x, y = gaussian(2000, 1.0, 0)
-    result = estimate(x, y, settings=replace(FAST, max_steps=500, patience=500), device="cpu")
-    # SPREAD
-    assert result.mi == pytest.approx(0.96, abs=0.15)
+    # Over 8 seeds: .92 (sd .02) for MINE and .96 (.02) for InfoNCE. Both are lower bounds.
+    assert estimate(x, y, settings=FAST).mi == pytest.approx(0.94, abs=0.1)
 
 
 @BOTH
-@pytest.mark.parametrize("seed", range(3))
-def test_independence(estimate, seed):
-    x, y = gaussian(1000, 0.0, seed)
-    # SPREAD0
-    assert estimate(x, y, settings=FAST, rng=seed).mi == pytest.approx(0, abs=0.05)
+def test_independence(estimate):
+    # Over 8 seeds: -.015 to .001.
+    values = [estimate(*gaussian(1000, 0.0, seed), settings=FAST, rng=seed).mi for seed in range(3)]
+    np.testing.assert_allclose(values, 0, atol=0.05)
 
 
 @BOTH
@@ -59,8 +58,8 @@ def test_symmetries(estimate):
     x, y = gaussian(2000, 1.0, 2)
     mi = estimate(x, y, settings=FAST).mi
     order = np.random.default_rng(0).permutation(len(x))
-    assert estimate(y, x, settings=FAST).mi == pytest.approx(mi, abs=0.15)
-    assert estimate(x[order], y[order], settings=FAST).mi == pytest.approx(mi, abs=0.15)
+    assert estimate(y, x, settings=FAST).mi == pytest.approx(mi, abs=0.1)
+    assert estimate(x[order], y[order], settings=FAST).mi == pytest.approx(mi, abs=0.1)
     # Powers of 2 keep every digit.
     assert estimate(1024 * x, y / 64, settings=FAST).mi == mi
 
@@ -103,29 +102,29 @@ def test_repeatable_and_global_state_untouched(estimate):
     torch.manual_seed(0)
     np.random.seed(0)
     before = torch.get_rng_state(), np.random.get_state()[1]
-    results = [estimate(x, y, settings=FAST, rng=5, n_jobs=n_jobs) for n_jobs in (1, 2)]
+    results = [estimate(x, y, settings=TINY, rng=5, n_jobs=n_jobs) for n_jobs in (1, 2)]
     assert torch.equal(before[0], torch.get_rng_state())
     np.testing.assert_array_equal(before[1], np.random.get_state()[1])
     torch.manual_seed(1)
-    results.append(estimate(x, y, settings=FAST, rng=5))
+    results.append(estimate(x, y, settings=TINY, rng=5))
     for result in results[1:]:
         np.testing.assert_array_equal(result.pmi, results[0].pmi)
-    assert estimate(x, y, settings=FAST, rng=6).mi != results[0].mi
+    assert estimate(x, y, settings=TINY, rng=6).mi != results[0].mi
 
 
 @BOTH
 def test_sparse_is_dense(estimate):
     x, y = gaussian(300, 1.0, 0)
     x, y = (np.where(side > 0, side, 0)[:, None] for side in (x, y))
-    sparse = estimate(sp.csc_matrix(x), sp.csr_array(y), settings=FAST)
-    assert sparse.mi == pytest.approx(estimate(x, y, settings=FAST).mi, abs=1e-3)
+    sparse = estimate(sp.csc_matrix(x), sp.csr_array(y), settings=TINY)
+    assert sparse.mi == pytest.approx(estimate(x, y, settings=TINY).mi, abs=1e-3)
 
 
 @BOTH
 def test_groups_never_part(estimate):
     x, y = gaussian(300, 1.0, 0)
     groups = np.repeat(np.arange(30), 10)
-    result = estimate(x, y, groups=groups, settings=FAST)
+    result = estimate(x, y, groups=groups, settings=TINY)
     assert all(len(set(result.fold[groups == group])) == 1 for group in range(30))
 
 
@@ -134,13 +133,13 @@ def test_groups_never_part(estimate):
 def test_few_uneven_groups_are_enough(estimate, sizes):
     x, y = gaussian(sum(sizes), 1.0, 0)
     for seed in range(3):
-        result = estimate(x, y, groups=np.repeat(np.arange(len(sizes)), sizes), settings=FAST, rng=seed)
+        result = estimate(x, y, groups=np.repeat(np.arange(len(sizes)), sizes), settings=TINY, rng=seed)
         assert np.isfinite(result.pmi).all()
 
 
 @BOTH
 def test_result(estimate):
-    result = estimate(*gaussian(100, 1.0, 0), settings=FAST)
+    result = estimate(*gaussian(100, 1.0, 0), settings=TINY)
     assert isinstance(result, MIResult)
     assert str(result) == f"{result.mi:.3f} bits from 100 pairs"
     assert result.params["estimator"] == estimate.__name__
