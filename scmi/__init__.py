@@ -7,17 +7,21 @@ if TYPE_CHECKING:
     from . import datasets, get, pl, pp, tl
     from .estimators.ksg import ksg
     from .estimators.lmi import LMI, lmi
-    from .estimators.result import LMIResult
+    from .estimators.result import LMIResult, MIResult
+    from .estimators.variational import infonce, mine
 
-__all__ = ["LMI", "LMIResult", "datasets", "get", "ksg", "lmi", "pl", "pp", "tl"]
+__all__ = ["LMI", "LMIResult", "MIResult", "datasets", "get", "infonce", "ksg", "lmi", "mine", "pl", "pp", "tl"]
 __version__ = "0.1.0"
 
 # Loaded when first used: scikit-learn, numba, scanpy and torch take seconds, and `import scmi` should take none.
 _HOME = {
     "LMI": "scmi.estimators.lmi",
     "LMIResult": "scmi.estimators.result",
+    "MIResult": "scmi.estimators.result",
+    "infonce": "scmi.estimators.variational",
     "ksg": "scmi.estimators.ksg",
     "lmi": "scmi.estimators.lmi",
+    "mine": "scmi.estimators.variational",
 }
 
 

@@ -27,7 +27,7 @@ def test_import_loads_nothing_that_anndata_does_not():
 
 def test_torch_waits_until_a_model_is_trained():
     loaded = modules_after(
-        "import scmi as sm; sm.tl.lmi, sm.pp.recipe_lmi, sm.pl.pmi_embedding, sm.LMI; sm.ksg([1,2,3,4],[1,2,3,4],1)"
+        "import scmi as sm; sm.tl.lmi, sm.pp.recipe_lmi, sm.pl.pmi_embedding, sm.LMI, sm.mine; sm.ksg([1,2,3,4],[1,2,3,4],1)"
     )
     assert "torch" not in loaded
     assert "numba" in loaded

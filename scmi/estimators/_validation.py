@@ -84,6 +84,14 @@ def check_same_length(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> i
     return int(x.shape[0])
 
 
+def as_labels(groups: Any, n: int) -> NDArray[Any]:
+    """One label per row."""
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise ValueError(f"groups has shape {labels.shape}; expected one label per row, ({n},).")
+    return labels
+
+
 def check_counts(**counts: int) -> None:
     """Raise for an argument that counts something and is no integer, or below 1."""
     for name, value in counts.items():

@@ -1,6 +1,6 @@
 """The estimate itself: split by barcode, train on one half, encode the other, and KSG in the latent spaces."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch is imported when a model is first trained
     from .rows import Scale
     from .training import History
 
-__all__ = ["MIN_PAIRS", "FoldModel", "estimate"]
+__all__ = ["MIN_PAIRS", "FoldModel", "check_enough", "estimate", "run_folds"]
 
 # Halves of 10: 8 pairs to train on, 2 to stop by, and enough on the other side for a third neighbour.
 MIN_PAIRS = 20
@@ -106,7 +106,8 @@ def estimate(
     }
     jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
-    for fold, (network, scales, history) in enumerate(_train_folds(jobs, n_jobs, progress)):
+    trained: list[Trained] = run_folds(_train_fold, jobs, n_jobs, progress)
+    for fold, (network, scales, history) in enumerate(trained):
         held_out = folds[fold][1]
         is_held_out = np.isin(pairs.barcode, held_out)
         pairing_of = pairs.pairing[is_held_out]
@@ -142,7 +143,8 @@ def estimate(
     return result, models
 
 
-def _train_folds(jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Trained]:
+def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Any]:
+    """Call ``function(**job, threads=..., progress=...)`` for the job of every fold; the results in order."""
     import torch
 
     # Each fold gets its share of the threads however many folds run at once: with another number of threads the same
@@ -150,7 +152,7 @@ def _train_folds(jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) ->
     before = torch.get_num_threads()
     threads = max(1, before // len(jobs))
     try:
-        return run_jobs(_train_fold, [{**job, "threads": threads} for job in jobs], n_jobs, progress)
+        return run_jobs(function, [{**job, "threads": threads} for job in jobs], n_jobs, progress)
     finally:
         torch.set_num_threads(before)
 

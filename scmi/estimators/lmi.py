@@ -12,7 +12,7 @@ from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
 
 from ._sources import Matrix
-from ._validation import as_generator, as_matrix, check_counts, check_same_length, count_copies
+from ._validation import as_generator, as_labels, as_matrix, check_counts, check_same_length, count_copies
 from .folds import FoldModel, estimate
 from .ksg import log_density_ratio
 from .pairing import rowwise
@@ -124,9 +124,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         """
         matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
         n = check_same_length(matrix_x, matrix_y)
-        labels = None if groups is None else np.asarray(groups)
-        if labels is not None and labels.shape != (n,):
-            raise ValueError(f"groups has shape {labels.shape}; expected one label per row, ({n},).")
+        labels = None if groups is None else as_labels(groups, n)
         copies = count_copies(matrix_x, matrix_y)
         if copies:
             warnings.warn(

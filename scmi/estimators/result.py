@@ -10,11 +10,46 @@ if TYPE_CHECKING:
     from .pairing import Draw
     from .training import History
 
-__all__ = ["LMIResult"]
+__all__ = ["LMIResult", "MIResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LMIResult:
+class MIResult:
+    """A mutual information estimate of a trained model.
+
+    Parameters
+    ----------
+    mi
+        Mutual information in bits: the mean of ``pmi`` over all estimated pairs.
+    pmi
+        Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
+        a single split). For plain arrays, entry i belongs to row i of x and y.
+    fold
+        Which fold estimated the pair (its networks never saw it); -1 for none.
+    history
+        The course of each fold's training. For :func:`scmi.mine` and :func:`scmi.infonce` its losses are minus the
+        bound, in bits.
+    params
+        The settings that gave this result.
+    """
+
+    mi: float
+    pmi: NDArray[np.float64] = field(repr=False)
+    fold: NDArray[np.int64] = field(repr=False)
+    history: tuple["History", ...] = field(repr=False)
+    params: dict[str, Any]
+
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs were estimated."""
+        return int((self.fold >= 0).sum())
+
+    def __str__(self) -> str:
+        return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMIResult(MIResult):
     """A latent mutual information estimate and its parts.
 
     Parameters
@@ -47,14 +82,9 @@ class LMIResult:
     (200,)
     """
 
-    mi: float
-    pmi: NDArray[np.float64] = field(repr=False)
-    fold: NDArray[np.int64] = field(repr=False)
     pairs: "Draw" = field(repr=False)
     z_x: NDArray[np.float32] = field(repr=False)
     z_y: NDArray[np.float32] = field(repr=False)
-    history: tuple["History", ...] = field(repr=False)
-    params: dict[str, Any]
 
     @property
     def n_pairs(self) -> int:
@@ -68,6 +98,3 @@ class LMIResult:
         total = np.bincount(self.pairs.pairing[estimated], self.pmi[estimated])
         mean: NDArray[np.float64] = total / np.bincount(self.pairs.pairing[estimated])
         return mean
-
-    def __str__(self) -> str:
-        return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"
