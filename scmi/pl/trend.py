@@ -66,6 +66,7 @@ def pmi_trend(
     >>> ax = sm.pl.pmi_trend(adata, color="fate")
     """
     import matplotlib.pyplot as plt
+    from matplotlib.transforms import ScaledTranslation
 
     stored, names = _stored(adata, key, pseudotime)
     lineages = {name: stored["cells"][stored["cells"]["lineage"] == name] for name in names}
@@ -78,15 +79,26 @@ def pmi_trend(
     ax.axhline(0, color=foreground, linewidth=0.6, zorder=0.5)
     for (name, cells), shade in zip(lineages.items(), _cycle(len(names)), strict=True):
         ax.fill_between(cells["pseudotime"], cells["low"], cells["high"], color=shade, alpha=0.25, linewidth=0)
-        ax.plot(cells["pseudotime"], cells["mean"], color=shade, label=_spaced(name))
+        ax.plot(
+            cells["pseudotime"], cells["mean"], color=shade, label=_spaced(name) if len(names) > 1 else "rolling mean"
+        )
         _draw_onset(ax, onsets.loc[name], shade, float(stored["params"]["confidence_level"]))
     ax.autoscale_view()
     _draw_rug(ax, rug)
     ax.set(xlabel=_spaced(names[0]) if len(names) == 1 else "pseudotime", ylabel="pMI (bits)")
     ax.spines[["top", "right"]].set_visible(False)
-    # Below the axes: what is drawn fills them.
-    n_columns = 1 if color is None else 2
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=n_columns, frameon=False, fontsize="small")
+    # Below the axes, which the data fill; the distance is that of the tick labels and the axis label.
+    below = ax.transAxes + ScaledTranslation(0, -0.5, ax.figure.dpi_scale_trans)
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=below,
+        ncols=2,
+        frameon=False,
+        fontsize="x-small",
+        handlelength=1.2,
+        columnspacing=1,
+    )
     return ax
 
 
@@ -104,8 +116,8 @@ def _stored(adata: "AnnData", key: str, pseudotime: str | Sequence[str] | None) 
     return stored, names
 
 
-def _cycle(n: int) -> list[str]:
-    return [PALETTE[i % len(PALETTE)] for i in range(n)]
+def _cycle(n: int, after: int = 0) -> list[str]:
+    return [PALETTE[i % len(PALETTE)] for i in range(after, after + n)]
 
 
 def _rug(
@@ -123,7 +135,7 @@ def _rug(
     if not adata.obs_names.is_unique:
         raise ValueError("`.obs_names` are not unique, so that cells of the rug can't be told apart.")
     categories = list(column.cat.categories)
-    shades = list(adata.uns.get(f"{color}_colors", _cycle(len(categories))))
+    shades = list(adata.uns.get(f"{color}_colors", _cycle(len(categories), after=len(lineages))))
     cells = pd.concat(lineages.values()).drop_duplicates("cell")
     label = column.reindex(cells["cell"]).to_numpy()
     rows = [
@@ -138,14 +150,14 @@ def _draw_onset(ax: "Axes", onset: Any, shade: str, confidence_level: float) -> 
     if not onset["p_value"] <= 1 - confidence_level:
         ax.plot([], [], color="none", label=f"no rise ({p})")
         return
-    interval = f"{onset['low']:.3g} to {onset['high']:.3g}"
+    interval = f"{_short(onset['low'])} to {_short(onset['high'])}"
     ax.axvspan(onset["low"], onset["high"], color=shade, alpha=0.12, linewidth=0, zorder=0)
     ax.axvline(
         onset["onset"],
         color=shade,
         linestyle="--",
         linewidth=1.2,
-        label=f"onset {onset['onset']:.3g} ({interval}; {p})",
+        label=f"onset {_short(onset['onset'])}, {p}\n({interval})",
     )
 
 
@@ -172,3 +184,8 @@ def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> Non
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _short(value: float) -> str:
+    """Three digits, without an exponent where it can be done."""
+    return f"{float(f'{value:.3g}'):g}"
