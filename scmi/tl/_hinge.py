@@ -3,7 +3,7 @@
 The mean is flat up to the onset and rises from there: along one line to the end (a hinge), along one line to a
 plateau, or steeply first and less steeply later. A hinge alone won't do. Information saturates, and a single line through a
 saturating rise starts far too early: on simulated lineages, whose true onset is .35, it put the onset at .12 to .27, and
-95 % intervals missed the truth in 6 of 7 seeds. The second slope always makes the fit better, though, and then the onset
+95 % intervals missed the truth in 7 of 7 seeds. The second slope always makes the fit better, though, and then the onset
 late, so it is taken only where it pays for itself as in Akaike's criterion. Resamples choose anew.
 """
 
