@@ -13,7 +13,7 @@ from scmi.estimators._sources import as_stored
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["DEFAULT", "Default", "check_writable", "check_is_anndata", "group_rows", "matrix_of"]
+__all__ = ["DEFAULT", "Default", "check_writable", "check_is_anndata", "group_rows", "masked_pmi", "matrix_of"]
 
 
 class Default(Enum):
@@ -58,6 +58,29 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
             raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.")
     first, second = (np.flatnonzero((labels == group).to_numpy(dtype=bool)) for group in groups)
     return first, second
+
+
+def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """The stored pMI of every cell, NaN outside the mask; some cell must have one."""
+    column = f"{key}_pmi"
+    if column not in adata.obs.columns:
+        raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
+    values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, copy=True)
+    if isinstance(mask_obs, str):
+        if mask_obs not in adata.obs.columns:
+            raise KeyError(f"Did not find `mask_obs={mask_obs!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+        mask_obs = adata.obs[mask_obs].to_numpy()
+    if mask_obs is not None:
+        mask = np.asarray(mask_obs)
+        if mask.dtype != bool or mask.shape != values.shape:
+            raise ValueError(
+                f"`mask_obs` must be boolean with one value per cell ({adata.n_obs}), got {mask.dtype} of shape "
+                f"{mask.shape}."
+            )
+        values[~mask] = np.nan
+    if np.isnan(values).all():
+        raise ValueError(f"`.obs[{column!r}]` has no value in any of the cells to use.")
+    return values
 
 
 def matrix_of(

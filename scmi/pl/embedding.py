@@ -1,9 +1,13 @@
 """pMI on a two-dimensional embedding."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scmi._slots import masked_pmi
+from scmi.estimators._validation import check_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -14,56 +18,69 @@ __all__ = ["pmi_embedding"]
 
 # Single values reach far out; colours should serve the many.
 LIMIT_QUANTILES = (0.02, 0.98)
+N_MARKED = 50
 
 
 def pmi_embedding(
-    adata: "AnnData",
+    adata: "AnnData | Sequence[AnnData]",
     *,
-    basis: str,
+    basis: str | Sequence[str],
     key: str = "lmi",
     mask_obs: str | NDArray[np.bool_] | None = None,
+    smooth: int | str | None = None,
+    mark: tuple[str, float] | None = None,
     cmap: "str | Colormap" = "viridis",
     vmin: float | None = None,
     vmax: float | None = None,
     na_color: str = "lightgray",
     size: float | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
+    title: str | Sequence[str] | None = None,
+    ax: "Axes | Sequence[Axes] | None" = None,
+) -> "Axes | list[Axes]":
     """Pointwise mutual information of each cell on an embedding, in bits (Fig. 6b of the paper).
 
     Cells without a value (unbarcoded, or of a barcode that is not shared) lie behind, in grey. The others are drawn in
-    the order they are stored in, so that high values don't cover low ones.
+    the order they are stored in, so that high values don't cover low ones. Several objects, such as the early and the
+    late one, are drawn side by side in the same colours.
 
     Parameters
     ----------
     adata
-        An object that :func:`scmi.tl.lmi` has written to.
+        An object that :func:`scmi.tl.lmi` has written to, or several.
     basis
-        Embedding: ``"spring"`` finds ``.obsm["spring"]`` or ``.obsm["X_spring"]``.
+        Embedding: ``"spring"`` finds ``.obsm["spring"]`` or ``.obsm["X_spring"]``. Or two ``.obs`` columns.
     key
         ``key_added`` of the estimate.
     mask_obs
         Cells to colour, boolean ``.obs`` column or array; the others are grey. As in the paper's figure, colour the
-        early cells: ``mask_obs=adata.obs["day"] == "2"``.
+        early cells: ``mask_obs=adata.obs["day"] == "2"``. For several objects, a column of each.
+    smooth
+        Colour by the mean over neighbours that are coloured too: a number of neighbours in the embedding, the cell
+        itself among them; or the name of an ``.obsp`` graph, such as ``"connectivities"``, whose weights count, the cell
+        itself with 1. By default each cell's own value.
+    mark
+        ``.obs`` column of a pseudotime, and a value: a star at the middle of the coloured cells nearest to it.
     cmap
         Colour map.
     vmin, vmax
-        Colour limits in bits; by default the 2 % and 98 % quantiles.
+        Colour limits in bits; by default the 2 % and 98 % quantiles, of all objects together.
     na_color
         Colour of cells without a value.
     size
         Area of a coloured point; grey ones are half as large. By default chosen by the number of cells, as in Scanpy.
+    title
+        Title, or one per object.
     ax
-        Axes to draw on; by default new ones.
+        Axes to draw on, one per object; by default new ones.
 
     Returns
     -------
-    The axes.
+    The axes; for several objects, a list of them.
 
     Raises
     ------
     KeyError
-        If the estimate or the embedding is missing.
+        If the estimate, the embedding, a column or the graph is missing.
     ValueError
         If the embedding is not two-dimensional, or no cell to colour has a value.
 
@@ -77,36 +94,93 @@ def pmi_embedding(
     """
     import matplotlib.pyplot as plt
 
-    points = _coordinates(adata, basis)
-    pmi = _values(adata, f"{key}_pmi", mask_obs)
-    has_value = ~np.isnan(pmi)
-    low, high = np.quantile(pmi[has_value], LIMIT_QUANTILES)
-    size = 120_000 / adata.n_obs if size is None else size
+    single = not isinstance(adata, Sequence)
+    adatas = [adata] if not isinstance(adata, Sequence) else list(adata)
+    if not single and not isinstance(mask_obs, str | None):
+        raise ValueError("For several objects, `mask_obs` must name a boolean `.obs` column of each.")
+    panels = [_panel(one, basis, key, mask_obs, smooth, mark) for one in adatas]
+    values = np.concatenate([panel.pmi for panel in panels])
+    low, high = np.quantile(values[~np.isnan(values)], LIMIT_QUANTILES)
+    titles = [title] * len(panels) if title is None or isinstance(title, str) else list(title)
+    _check_one_each("title", titles, panels)
     if ax is None:
-        _, ax = plt.subplots(layout="constrained")
+        width, height = plt.rcParams["figure.figsize"]
+        figsize = (width * len(panels), height)
+        _, grid = plt.subplots(ncols=len(panels), squeeze=False, layout="constrained", figsize=figsize)
+        axes = list(grid[0])
+    else:
+        axes = list(ax) if isinstance(ax, Sequence | np.ndarray) else [ax]
+        _check_one_each("ax", axes, panels)
 
-    x, y = points[:, 0], points[:, 1]
-    ax.scatter(x[~has_value], y[~has_value], s=size / 2, color=na_color, linewidths=0, rasterized=True)
-    drawn = ax.scatter(
-        x[has_value],
-        y[has_value],
-        c=pmi[has_value],
-        s=size,
-        cmap=cmap,
-        vmin=low if vmin is None else vmin,
-        vmax=high if vmax is None else vmax,
-        linewidths=0,
-        rasterized=True,
-    )
-    ax.figure.colorbar(drawn, ax=ax, label="pMI (bits)", extend="both", shrink=0.7)
-    name = basis.removeprefix("X_")
-    name = name.upper() if name in {"spring", "umap"} else name
-    ax.set(xticks=[], yticks=[], xlabel=f"{name}1", ylabel=f"{name}2", aspect="equal")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    names = [name.removeprefix("X_") for name in ([basis] if isinstance(basis, str) else basis)]
+    if len(names) == 1:
+        name = names[0].upper() if names[0] in {"spring", "umap"} else names[0]
+        names = [f"{name}1", f"{name}2"]
+    for one, panel, panel_title in zip(axes, panels, titles, strict=True):
+        x, y = panel.points.T
+        has_value = ~np.isnan(panel.pmi)
+        area = 120_000 / len(x) if size is None else size
+        one.scatter(x[~has_value], y[~has_value], s=area / 2, color=na_color, linewidths=0, rasterized=True)
+        drawn = one.scatter(
+            x[has_value],
+            y[has_value],
+            c=panel.pmi[has_value],
+            s=area,
+            cmap=cmap,
+            vmin=low if vmin is None else vmin,
+            vmax=high if vmax is None else vmax,
+            linewidths=0,
+            rasterized=True,
+        )
+        if panel.mark is not None and mark is not None:
+            _draw_mark(one, panel.mark, f"{mark[0].replace('_', ' ')} {mark[1]:g}")
+        one.set(xticks=[], yticks=[], xlabel=names[0], ylabel=names[1], aspect="equal")
+        if panel_title is not None:
+            one.set_title(panel_title)
+        one.spines[["top", "right"]].set_visible(False)
+    where = axes[0] if single else axes
+    axes[0].figure.colorbar(drawn, ax=where, label="pMI (bits)", extend="both", shrink=0.7)
+    return axes[0] if single else axes
 
 
-def _coordinates(adata: "AnnData", basis: str) -> NDArray[np.float64]:
+class _Panel(NamedTuple):
+    """What is drawn of one object: where cells are, their values, and where the mark goes."""
+
+    points: NDArray[np.float64]
+    pmi: NDArray[np.float64]
+    mark: NDArray[np.float64] | None
+
+
+def _panel(
+    adata: "AnnData",
+    basis: str | Sequence[str],
+    key: str,
+    mask_obs: str | NDArray[np.bool_] | None,
+    smooth: int | str | None,
+    mark: tuple[str, float] | None,
+) -> _Panel:
+    points = _coordinates(adata, basis)
+    pmi = masked_pmi(adata, key, mask_obs)
+    has_value = np.flatnonzero(~np.isnan(pmi))
+    at = None if mark is None else _mark_at(adata, points, has_value, *mark)
+    if smooth is not None:
+        pmi[has_value] = _smoothed(adata, points, pmi, has_value, smooth)
+    return _Panel(points, pmi, at)
+
+
+def _check_one_each(name: str, given: Sequence[object], panels: Sequence[_Panel]) -> None:
+    if len(given) != len(panels):
+        raise ValueError(f"`{name}` has {len(given)} entries for {len(panels)} objects.")
+
+
+def _coordinates(adata: "AnnData", basis: str | Sequence[str]) -> NDArray[np.float64]:
+    if not isinstance(basis, str):
+        if len(basis) != 2:
+            raise ValueError(f"`basis` must name an embedding or two `.obs` columns, got {list(basis)}.")
+        for name in basis:
+            if name not in adata.obs.columns:
+                raise KeyError(f"Did not find {name!r} of `basis` in `.obs`, which has {list(adata.obs.columns)}.")
+        return np.asarray(adata.obs[list(basis)], dtype=np.float64)
     for name in (basis, f"X_{basis}"):
         if name in adata.obsm:
             points = np.asarray(adata.obsm[name], dtype=np.float64)
@@ -116,22 +190,53 @@ def _coordinates(adata: "AnnData", basis: str) -> NDArray[np.float64]:
     raise KeyError(f"Did not find {basis!r} or 'X_{basis}' in `.obsm`, which has {list(adata.obsm)}.")
 
 
-def _values(adata: "AnnData", column: str, mask_obs: str | NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    if column not in adata.obs.columns:
-        raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
-    values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, copy=True)
-    if isinstance(mask_obs, str):
-        if mask_obs not in adata.obs.columns:
-            raise KeyError(f"Did not find `mask_obs={mask_obs!r}` in `.obs`, which has {list(adata.obs.columns)}.")
-        mask_obs = adata.obs[mask_obs].to_numpy()
-    if mask_obs is not None:
-        mask = np.asarray(mask_obs)
-        if mask.dtype != bool or mask.shape != values.shape:
-            raise ValueError(
-                f"`mask_obs` must be boolean with one value per cell ({adata.n_obs}), got {mask.dtype} of shape "
-                f"{mask.shape}."
-            )
-        values[~mask] = np.nan
-    if np.isnan(values).all():
-        raise ValueError(f"`.obs[{column!r}]` has no value in any of the cells to colour.")
-    return values
+def _smoothed(
+    adata: "AnnData",
+    points: NDArray[np.float64],
+    pmi: NDArray[np.float64],
+    has_value: NDArray[np.intp],
+    smooth: int | str,
+) -> NDArray[np.float64]:
+    values = pmi[has_value]
+    if isinstance(smooth, str):
+        if smooth not in adata.obsp:
+            raise KeyError(f"Did not find `smooth={smooth!r}` in `.obsp`. Run `sc.pp.neighbors` first.")
+        graph = adata.obsp[smooth][has_value][:, has_value]
+        return np.asarray((graph @ values + values) / (graph @ np.ones_like(values) + 1))
+    from scipy.spatial import KDTree
+
+    check_counts(smooth=smooth)
+    near = points[has_value]
+    _, neighbours = KDTree(near).query(near, k=np.arange(1, min(smooth, len(near)) + 1))
+    return np.asarray(values[neighbours].mean(axis=1))
+
+
+def _mark_at(
+    adata: "AnnData", points: NDArray[np.float64], has_value: NDArray[np.intp], pseudotime: str, value: float
+) -> NDArray[np.float64]:
+    """The cell in the middle of those nearest in pseudotime: a mean may lie where no cell is."""
+    if pseudotime not in adata.obs.columns:
+        raise KeyError(f"Did not find {pseudotime!r} of `mark` in `.obs`, which has {list(adata.obs.columns)}.")
+    distance = np.abs(adata.obs[pseudotime].to_numpy(dtype=np.float64)[has_value] - value)
+    distance[np.isnan(distance)] = np.inf
+    if not np.isfinite(distance).any():
+        raise ValueError(f"`.obs[{pseudotime!r}]` of `mark` is missing in all cells with a value.")
+    nearest = np.argsort(distance, kind="stable")[:N_MARKED]
+    near = points[has_value[nearest[np.isfinite(distance[nearest])]]]
+    middle = np.linalg.norm(near - np.median(near, axis=0), axis=1).argmin()
+    return np.asarray(near[middle])
+
+
+def _draw_mark(ax: "Axes", at: NDArray[np.float64], label: str) -> None:
+    from matplotlib.patheffects import withStroke
+
+    ax.plot(*at, marker="*", markersize=13, color="#D55E00", markeredgecolor="white", linestyle="none", label=label)
+    ax.annotate(
+        label,
+        (at[0], at[1]),
+        xytext=(8, 8),
+        textcoords="offset points",
+        fontsize="small",
+        color="black",
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )

@@ -17,7 +17,7 @@ from scmi.estimators._sources import is_sparse
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["PairKey", "Side", "read_sides", "some"]
+__all__ = ["PairKey", "Side", "read_side", "read_sides", "some"]
 
 Slot = Literal["obs", "obsm", "names"]
 PairKey = str | tuple[str, str] | None
@@ -81,6 +81,12 @@ def read_sides(
     where = f"`{name_a}.obsm[{key_a!r}]` and `{name_b}.obsm[{key_b!r}]`"
     _check_columns(adata_a.obsm[key_a], adata_b.obsm[key_b], where)
     return _read_matrix(adata_a, key_a, name_a), _read_matrix(adata_b, key_b, name_b)
+
+
+def read_side(adata: AnnData, key: str, name: str) -> Side:
+    """The barcodes of one object, in a column or a matrix; ``name`` is what messages call it."""
+    slot = _find_slot(adata, key, name)
+    return _read_column(adata, key, name, []) if slot == "obs" else _read_matrix(adata, key, name)
 
 
 def _split_key(pair_key: object) -> tuple[str, str]:

@@ -6,11 +6,13 @@
 - Mistakes are named with their slot and the way out, and leave no figure behind.
 """
 
+import anndata as ad
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import scmi as sm
 
@@ -129,6 +131,62 @@ def test_a_view_serves(estimated):
     assert len(grey) + len(coloured) == view.n_obs
 
 
+def test_two_columns_as_basis(estimated):
+    estimated.obs[["first", "second"]] = estimated.obsm["X_spring"]
+    ax = sm.pl.pmi_embedding(estimated, basis=("first", "second"))
+    has_value = estimated.obs["lmi_pmi"].notna().to_numpy()
+    np.testing.assert_array_equal(drawn(ax)[1], estimated.obsm["X_spring"][has_value])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("first", "second")
+
+
+def test_several_objects_share_limits(estimated):
+    early, late = (estimated[estimated.obs["day"] == day].copy() for day in ("2", "6"))
+    late.obs["lmi_pmi"] += 5
+    axes = sm.pl.pmi_embedding([early, late], basis="spring", title=["early", "late"])
+    together = np.concatenate([one.obs["lmi_pmi"].dropna() for one in (early, late)])
+    for ax, one, title in zip(axes, (early, late), ("early", "late"), strict=True):
+        grey, coloured, points = drawn(ax)
+        assert points.get_clim() == pytest.approx(tuple(np.quantile(together, [0.02, 0.98])))
+        assert len(grey) + len(coloured) == one.n_obs
+        assert ax.get_title() == title
+    assert len(axes[0].figure.axes) == 3
+    _, given = plt.subplots(ncols=2)
+    assert sm.pl.pmi_embedding([early, late], basis="spring", ax=given) == list(given)
+
+
+def line_of_cells():
+    obs = pd.DataFrame({"lmi_pmi": [0.0, 3, 6, np.nan, 9], "pt": [0.0, 1, 2, 3, np.nan]}, index=list("abcde"))
+    points = np.column_stack([[0.0, 1, 2.5, 2.6, 10], np.zeros(5)])
+    graph = np.zeros((5, 5))
+    graph[0, 1] = graph[1, 0] = 0.5
+    graph[2, 3] = graph[3, 2] = 1
+    return ad.AnnData(obs=obs, obsm={"X_line": points}, obsp={"connectivities": sp.csr_matrix(graph)})
+
+
+def test_smoothing_by_hand():
+    adata = line_of_cells()
+    for smooth, expected in ((2, [1.5, 1.5, 4.5, 7.5]), ("connectivities", [1, 2, 6, 9]), (9, [4.5] * 4)):
+        *_, points = drawn(sm.pl.pmi_embedding(adata, basis="line", smooth=smooth))
+        np.testing.assert_allclose(points.get_array(), expected)
+    assert adata.obs["lmi_pmi"].tolist()[:3] == [0, 3, 6]
+
+
+def test_mark(monkeypatch):
+    monkeypatch.setattr("scmi.pl.embedding.N_MARKED", 1)
+    ax = sm.pl.pmi_embedding(line_of_cells(), basis="line", mark=("pt", 1.2))
+    (star,) = ax.lines
+    assert star.get_xydata().tolist() == [[1, 0]]
+    assert ax.texts[0].get_text() == "pt 1.2"
+
+
+def test_many_points_make_a_small_pdf(tmp_path):
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"lmi_pmi": rng.normal(size=130_887)}, index=np.arange(130_887).astype(str))
+    ax = sm.pl.pmi_embedding(ad.AnnData(obs=obs, obsm={"X_u": rng.normal(size=(130_887, 2))}), basis="u")
+    ax.figure.savefig(tmp_path / "x.pdf")
+    assert (tmp_path / "x.pdf").stat().st_size < 2e6
+
+
 # Mistakes
 
 
@@ -154,9 +212,9 @@ def test_no_estimate(experiment, estimated):
 
 def test_no_value(estimated):
     unpaired = estimated.obs["lmi_pmi"].isna().to_numpy()
-    fails(estimated, ValueError, r"`.obs\['lmi_pmi'\]` has no value in any of the cells to colour", mask_obs=unpaired)
+    fails(estimated, ValueError, r"`.obs\['lmi_pmi'\]` has no value in any of the cells to use", mask_obs=unpaired)
     estimated.obs["lmi_pmi"] = np.nan
-    fails(estimated, ValueError, "has no value in any of the cells to colour")
+    fails(estimated, ValueError, "has no value in any of the cells to use")
 
 
 def test_wrong_mask(estimated):
@@ -165,3 +223,13 @@ def test_wrong_mask(estimated):
     fails(estimated, ValueError, needs + "int64 of shape", mask_obs=np.ones(estimated.n_obs, dtype=np.int64))
     fails(estimated, ValueError, needs + "object of shape", mask_obs="day")
     fails(estimated, KeyError, "Did not find `mask_obs='early'` in `.obs`, which has", mask_obs="early")
+
+
+def test_wrong_options(estimated):
+    fails(estimated, KeyError, "Did not find 'one' of `basis` in `.obs`", basis=("one", "two"))
+    fails(estimated, ValueError, r"two `.obs` columns, got \['day'\]", basis=["day"])
+    fails(estimated, KeyError, "Did not find `smooth='knn'` in `.obsp`", smooth="knn")
+    fails(estimated, ValueError, "`smooth` must be at least 1", smooth=0)
+    fails(estimated, KeyError, "Did not find 'dpt' of `mark`", mark=("dpt", 1))
+    fails([estimated] * 2, ValueError, "For several objects, `mask_obs` must name", mask_obs=np.ones(3, dtype=bool))
+    fails([estimated] * 2, ValueError, "`title` has 1 entries for 2 objects", title=["early"])

@@ -1,0 +1,301 @@
+"""Along which stretch of pseudotime cells begin to tell about their relatives."""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from scmi._slots import check_is_anndata, check_writable, masked_pmi
+from scmi._warnings import user_stacklevel
+from scmi.estimators._validation import as_generator, check_counts
+from scmi.pp._barcodes import read_side
+from scmi.tl._hinge import fit_rise, onset_test, resample_clones, resampled_onsets, round_outward
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["pmi_trend"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+BLOCK = 2048
+MIN_DISTINCT = 3
+_IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS = 0.1, 20
+
+
+def rolling_mean(values: Array, window: int) -> Array:
+    """Mean of the `window` values about each, NaN where there are fewer; as :meth:`pandas.Series.rolling` centres it."""
+    means = np.full(len(values), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(values, window)
+    means[window // 2 : window // 2 + len(windows)] = windows.mean(axis=1)
+    return means
+
+
+def rolling_band(
+    values: Array, clone: Index, counts: NDArray[np.int32], window: int, confidence_level: float
+) -> tuple[Array, Array]:
+    """Quantiles, over resamples of clones (`counts`, resamples x clones), of the mean of each window's cells."""
+    low, high = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
+    n_windows = len(values) - window + 1
+    for start in range(0, n_windows, BLOCK):
+        stop = min(start + BLOCK, n_windows)
+        cells = slice(start, stop + window - 1)
+        weights = counts[:, clone[cells]].astype(np.float64)
+        total, weighted = _window_sums(weights, window), _window_sums(weights * values[cells], window)
+        # A window may be left without a cell, if its clones were not drawn.
+        means = np.divide(weighted, total, out=np.full_like(total, np.nan), where=total > 0.5)
+        at = slice(start + window // 2, stop + window // 2)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+            low[at], high[at] = np.nanquantile(means, tails, axis=0)
+    return low, high
+
+
+def _window_sums(values: Array, window: int) -> Array:
+    sums = np.pad(values, ((0, 0), (1, 0))).cumsum(axis=1)
+    return np.asarray(sums[:, window:] - sums[:, :-window])
+
+
+def pmi_trend(
+    adata: "AnnData",
+    pseudotime: str | Sequence[str],
+    *,
+    key: str = "lmi",
+    mask_obs: str | NDArray[np.bool_] | None = None,
+    min_pseudotime: float | None = None,
+    pair_key: str | None = None,
+    window: int = 100,
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    rng: int | np.random.Generator | None = 0,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> "AnnData | None":
+    r"""Pointwise mutual information along pseudotime, in bits, and where it begins to rise (Fig. 6c of the paper).
+
+    Cells with a pMI are ordered by pseudotime. Their rolling mean comes with a band of :math:`n` resamples of whole
+    clones: clone mates share their relatives, and often their state, so that they are no independent observations.
+
+    The onset is the breakpoint of a least-squares fit that is flat up to the onset and rises from there, to the end or to
+    a plateau. Where two slopes, the second one the lesser, explain clearly more (by Akaike's criterion, which counts
+    what clone mates share), the onset is theirs: information saturates, and a single line through a rise that slows
+    down starts too early. Its interval holds the central onsets of the resamples, each with that choice made anew,
+    rounded outward to the next 80th part of the cells.
+
+    The p-value is of the hypothesis that pMI doesn't change: the best one-slope rise is compared with those of data sets
+    in which each clone's deviations from the mean have a random sign. :math:`p = (b + 1) / (m + 1)`, where `b` of `m`
+    rise at least as clearly. An onset without a small p-value is the best fit to noise.
+
+    Parameters
+    ----------
+    adata
+        An object that :func:`scmi.tl.lmi` has written to.
+    pseudotime
+        ``.obs`` column, or several, one per lineage. NaN is off the lineage; for a column that says -1 instead, set
+        ``min_pseudotime=0``.
+    key
+        ``key_added`` of the estimate.
+    mask_obs
+        Cells to use, boolean ``.obs`` column or array. Where early and late cells are in one object, take the early
+        ones: ``mask_obs=adata.obs["day"] == "2"``.
+    min_pseudotime
+        Leave out cells below it. The paper, on LARRY's neutrophil pseudotime, leaves out those below 1e4.
+    pair_key
+        ``.obs`` column or ``.obsm`` matrix that holds the clones; by default that of the estimate. Cells without a clone
+        are resampled by themselves.
+    window
+        Cells that the rolling mean is taken over, 100 in the paper.
+    n_resamples
+        Resamples of the clones for band and interval, and random signs for the p-value.
+    confidence_level
+        Of the band, at each cell, and of the onset's interval.
+    rng
+        Seed or generator.
+    key_added
+        Key of the result; by default ``f"{key}_trend"``.
+    copy
+        Return a changed copy instead of changing the object.
+
+    Returns
+    -------
+    None, or with ``copy=True`` the changed copy. Sets the following field:
+
+    `adata.uns["lmi_trend"]` : dict
+        `cells`, a DataFrame in the order of pseudotime: `lineage` (the column's name), `cell`, `pseudotime`, `pmi`, and
+        the rolling `mean`, `low` and `high`, NaN at the ends where the window isn't full. `onset`, a DataFrame with a row
+        per `lineage`: `onset`, `low` and `high` in pseudotime, `p_value`, `baseline` (bits before the onset), `slope`
+        (bits per pseudotime right after it), `n_cells` and `n_clones`. `params`.
+
+    Raises
+    ------
+    KeyError
+        If a column or the estimate is missing.
+    ValueError
+        If the object is a view; if a lineage has fewer cells with a pMI than the window, or fewer than three values of
+        pseudotime; if an argument is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If many cells have the lowest pseudotime, as where it stands for "off the lineage".
+
+    References
+    ----------
+    Fig. 6c and appendix A.4.3 of :cite:t:`Gowri2024`.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> sm.tl.pmi_trend(adata, "pseudotime", mask_obs=adata.obs["day"] == "2")
+    >>> list(adata.uns["lmi_trend"])
+    ['cells', 'onset', 'params']
+    """
+    check_is_anndata(adata, "adata")
+    if not copy:
+        check_writable(adata, "adata")
+    check_counts(window=window, n_resamples=n_resamples)
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"`confidence_level` must be between 0 and 1, got {confidence_level}.")
+    pmi = masked_pmi(adata, key, mask_obs)
+    clone = _clones(adata, key, pair_key)
+    names = [pseudotime] if isinstance(pseudotime, str) else list(pseudotime)
+    lineages = [(name, *_lineage(adata, name, pmi, min_pseudotime, window)) for name in names]
+
+    generator = as_generator(rng)
+    results = [
+        _trend(name, t, pmi[rows], clone[rows], window, n_resamples, confidence_level, generator)
+        for name, rows, t in lineages
+    ]
+    cells = pd.concat([cells for cells, _ in results], ignore_index=True)
+    cells.insert(1, "cell", np.concatenate([adata.obs_names[rows].to_numpy(dtype=object) for _, rows, _ in lineages]))
+    onset = pd.DataFrame([onset for _, onset in results])
+
+    if copy:
+        adata = adata.copy()
+    params = {
+        "pseudotime": names,
+        "key": key,
+        "mask_obs": mask_obs if mask_obs is None or isinstance(mask_obs, str) else "array",
+        "min_pseudotime": min_pseudotime,
+        "pair_key": pair_key,
+        "window": window,
+        "n_resamples": n_resamples,
+        "confidence_level": confidence_level,
+    }
+    adata.uns[f"{key}_trend" if key_added is None else key_added] = {
+        "cells": cells.set_index(cells.index.astype(str)),
+        "onset": onset.set_index(onset.index.astype(str)),
+        "params": {name: value for name, value in params.items() if value is not None},
+    }
+    return adata if copy else None
+
+
+def _lineage(adata: "AnnData", name: str, pmi: Array, min_pseudotime: float | None, window: int) -> tuple[Index, Array]:
+    """Rows of the lineage's cells with a pMI, in the order of pseudotime, and their pseudotime."""
+    if name not in adata.obs.columns:
+        raise KeyError(f"Did not find `pseudotime={name!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+    if not pd.api.types.is_numeric_dtype(adata.obs[name].dtype):
+        raise TypeError(f"`.obs[{name!r}]` is {adata.obs[name].dtype}; pseudotime must be numbers.")
+    t = adata.obs[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    keep = np.isfinite(t) & ~np.isnan(pmi)
+    if min_pseudotime is not None:
+        keep &= t >= min_pseudotime
+    rows = np.flatnonzero(keep)
+    if len(rows) < window:
+        raise ValueError(
+            f"`.obs[{name!r}]` has {len(rows)} cells with a pseudotime and a pMI, fewer than `window={window}`. Pass a "
+            "smaller `window`, or check `mask_obs` and `min_pseudotime`."
+        )
+    rows = rows[np.argsort(t[rows], kind="stable")]
+    t = t[rows]
+    if len(np.unique(t)) < MIN_DISTINCT:
+        raise ValueError(
+            f"`.obs[{name!r}]` has {len(np.unique(t))} different values in the cells with a pMI; an onset needs at least "
+            f"{MIN_DISTINCT}."
+        )
+    _warn_of_spike(name, t)
+    return rows, t
+
+
+def _warn_of_spike(name: str, t: Array) -> None:
+    n_lowest = int(np.sum(t == t[0]))
+    if n_lowest >= _IMPLAUSIBLE_MIN_CELLS and n_lowest > _IMPLAUSIBLE_SHARE * len(t):
+        warnings.warn(
+            f"{n_lowest} of {len(t)} cells have the lowest value of `.obs[{name!r}]`, {t[0]:g}. If it stands for cells off "
+            "the lineage, leave them out with `min_pseudotime`.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
+
+
+def _clones(adata: "AnnData", key: str, pair_key: str | None) -> Index:
+    """A code per cell; cells that share a barcode, be it through others, have the same one, and other cells their own."""
+    if pair_key is None:
+        if key not in adata.uns:
+            raise KeyError(
+                f"Did not find `.uns[{key!r}]`, which names the clones. Run `sm.tl.lmi`, or pass `pair_key`."
+            )
+        used = adata.uns[key]["params"].get("pair_key")
+        if used is None:
+            return np.arange(adata.n_obs)
+        present = {name for name in np.atleast_1d(used) if name in adata.obs.columns or name in adata.obsm}
+        if len(present) != 1:
+            raise ValueError(
+                f"The estimate paired by {list(np.atleast_1d(used))}, of which `adata` has {len(present)}; say which holds "
+                "its clones by `pair_key`."
+            )
+        pair_key = str(present.pop())
+    side = read_side(adata, pair_key, "adata")
+    n = adata.n_obs + len(side.labels)
+    graph = sp.coo_array((np.ones(len(side.rows)), (side.rows, adata.n_obs + side.codes)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1][: adata.n_obs], dtype=np.int64)
+
+
+def _trend(
+    name: str,
+    t: Array,
+    pmi: Array,
+    clone: Index,
+    window: int,
+    n_resamples: int,
+    confidence_level: float,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    labels, clone = np.unique(clone, return_inverse=True)
+    for_clones, for_signs = rng.spawn(2)
+    counts = resample_clones(len(labels), n_resamples, for_clones)
+    low, high = rolling_band(pmi, clone, counts, window, confidence_level)
+    cells = pd.DataFrame(
+        {"lineage": name, "pseudotime": t, "pmi": pmi, "mean": rolling_mean(pmi, window), "low": low, "high": high}
+    )
+
+    rise = fit_rise(t, pmi, clone)
+    from_, to = np.nan, np.nan
+    p_value = 1.0
+    if not np.isnan(rise.onset):
+        onsets = resampled_onsets(t, pmi, clone, counts)
+        from_, to = round_outward(
+            t, *np.quantile(onsets, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], method="nearest")
+        )
+        p_value = onset_test(t, pmi, clone, n_resamples, for_signs)
+    return cells, {
+        "lineage": name,
+        "onset": rise.onset,
+        "low": from_,
+        "high": to,
+        "p_value": p_value,
+        "baseline": rise.baseline,
+        "slope": rise.slope,
+        "n_cells": len(t),
+        "n_clones": len(labels),
+    }
