@@ -8,7 +8,8 @@ import pandas as pd
 
 from scmi.datasets._labels import Codes, agreement_of, draw_labels, plug_in
 from scmi.datasets._sample import JointSample, check_bits, check_sizes
-from scmi.estimators._validation import Matrix, as_generator, as_matrix
+from scmi.estimators._sources import Matrix
+from scmi.estimators._validation import as_generator, as_matrix
 
 
 def resampled_labels(

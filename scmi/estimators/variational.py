@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scmi._progress import progress_bar
 
-from ._validation import Matrix, as_generator, as_labels, as_matrix, check_same_length
+from ._validation import as_generator, as_labels, as_matrix, check_same_length
 from .folds import check_enough, run_folds
 from .jobs import Progress
 from .pairing import rowwise, split
