@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scmi._progress import progress_bar
 
+from ._sources import Matrix
 from ._validation import as_generator, as_labels, as_matrix, check_same_length
 from .folds import check_enough, run_folds
 from .jobs import Progress
