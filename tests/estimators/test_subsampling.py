@@ -1,0 +1,98 @@
+"""The subsampling error is the spread over repeated data sets; whether an estimate has settled follows from it."""
+
+import numpy as np
+import pytest
+
+import scmi as sm
+from scmi.estimators.heldout import HeldOut
+from scmi.estimators.subsampling import _partition, drift_check, subsampling_error
+
+
+def gaussian(rng, n, rho=0.8, d=1):
+    x = rng.normal(size=(n, d))
+    return HeldOut(x, rho * x + np.sqrt(1 - rho**2) * rng.normal(size=(n, d)))
+
+
+def mean_over(folds):
+    return np.concatenate([sm.ksg(fold.x, fold.y) for fold in folds]).mean()
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Estimates and standard errors of 60 data sets of two folds, of 120 and 80 pairs."""
+    rng = np.random.default_rng(0)
+    data = [(gaussian(rng, 120), gaussian(rng, 80)) for _ in range(60)]
+    return np.array([(mean_over(folds), subsampling_error(folds, rng=rng).se) for folds in data])
+
+
+def test_error_is_the_spread_over_data_sets(samples):
+    estimates, errors = samples.T
+    # An sd of 60 values is known to 9 %, and the mean error to 3 %.
+    assert np.sqrt(np.mean(errors**2)) / estimates.std(ddof=1) == pytest.approx(1, abs=0.3)
+
+
+def test_interval_covers_the_mean_estimate(samples):
+    estimates, errors = samples.T
+    covered = np.abs(estimates - estimates.mean()) < 1.645 * errors
+    # 90 %, with a standard error of 4 % over 60 data sets.
+    assert 0.78 <= covered.mean() <= 0.98
+
+
+def test_error_counts_groups_not_pairs():
+    rng = np.random.default_rng(0)
+    base = gaussian(rng, 100)
+    # Four near copies of each pair: as many pairs as 400, as much to learn as 100.
+    groups = np.repeat(np.arange(100), 4)
+    jitter = 0.3 * rng.normal(size=(2, 400, 1))
+    x, y = base.x[groups] + jitter[0], base.y[groups] + jitter[1]
+    together, apart = subsampling_error([HeldOut(x, y, groups=groups)], rng=0), subsampling_error([HeldOut(x, y)], rng=0)
+    # The means of four correlated pairs vary more than those of four independent ones.
+    assert together.se > 1.2 * apart.se
+
+
+def test_table_and_fit():
+    fold = gaussian(np.random.default_rng(0), 200)
+    error = subsampling_error([fold, fold], rng=0)
+    table = error.table
+    assert table["n_subsets"].tolist() == list(range(2, 11))
+    np.testing.assert_allclose(table["n_pairs"], 400 / table["n_subsets"])
+    fitted = np.average(table["sd"] ** 2 * table["n_pairs"], weights=table["n_subsets"] - 1)
+    assert error.constant == pytest.approx(fitted)
+    assert error.se == pytest.approx(np.sqrt(fitted / 400))
+    # Subsets of fewer than 8 pairs are left out.
+    assert subsampling_error([gaussian(np.random.default_rng(0), 35)], rng=0).table["n_subsets"].max() == 4
+
+
+def test_groups_stay_together():
+    groups = np.random.default_rng(0).integers(0, 30, 200)
+    part = _partition(groups, 4, np.random.default_rng(1))
+    assert all(len(np.unique(part[groups == group])) == 1 for group in range(30))
+    # Each cut is off by less than half a group, and the largest has about a dozen pairs.
+    assert np.abs(np.bincount(part) - 50).max() <= np.bincount(groups).max()
+
+
+def test_settled_in_one_dimension_and_not_in_many():
+    rng = np.random.default_rng(0)
+    for d, settled in ((1, True), (8, False)):
+        fold = gaussian(rng, 600, 0.9, d)
+        check = drift_check([fold], se=subsampling_error([fold], rng=0).se, rng=0)
+        assert check.settled is settled
+        mean = check.table.set_index(["n_subsets", "k"])["mean"]
+        assert mean[1, 3] == pytest.approx(mean_over([fold]), abs=1e-12)
+        assert check.shift_n == pytest.approx(mean[1, 3] - mean[2, 3])
+        assert check.shift_k == pytest.approx(mean[1, 3] - mean[1, 6])
+        assert {1, 2, 3, 5, 6, 7, 10} == set(check.table["k"])
+
+
+def test_same_seed_same_numbers():
+    fold = gaussian(np.random.default_rng(0), 100)
+    first, again, other = (subsampling_error([fold], rng=seed).se for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("groups", [None, [0] * 30])
+def test_too_little_to_cut(groups):
+    n = 15 if groups is None else 30
+    fold = gaussian(np.random.default_rng(0), n)
+    with pytest.raises(ValueError, match=f"fold of {n} pairs in .* can't be cut"):
+        subsampling_error([HeldOut(fold.x, fold.y, groups=groups)])
