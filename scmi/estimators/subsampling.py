@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,8 +15,13 @@ from .ksg import ksg
 __all__ = ["DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
 
 PARTS = range(2, 11)
-# Random partitions over which the variances are averaged: they cost about twice as many estimates of all pairs.
-PARTITIONS = 10
+# Random partitions over which the variances are averaged: they cost less than twice as many estimates of all pairs.
+PARTITIONS = 20
+# Subsets this many times k + 1: in smaller ones KSG falls short of what there is, and so does its variance. Halves may
+# be smaller, down to the last limit, since there is nothing else to go by.
+ENOUGH, FEWEST = 12, 2
+# Smaller samples gain less from a second thread than it takes to wake it.
+SERIAL = 512
 NEIGHBOURS = (1, 2, 3, 5, 7, 10)
 # Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate.
 TOLERANCE = 2.0
@@ -79,7 +85,9 @@ def subsampling_error(
     variance of their estimates is that of an estimate of N/n pairs. It falls as B/N; B is fitted to all n, weighted by
     their degrees of freedom n - 1, and the variance at the full number of pairs is B/N. The folds' errors are added
     as independent. No pair is drawn twice, unlike in a bootstrap: copies break KSG. Pairs of a group stay together, so
-    what they share counts as the single observation that it is; subsets are then of about equal size.
+    what they share counts as the single observation that it is; subsets are then of about equal size. Below some 50
+    pairs KSG varies less than B/N, so only two subsets may be smaller than ``12 * (k + 1)`` pairs; the error of folds
+    of less than twice that is rather too small.
 
     Parameters
     ----------
@@ -175,15 +183,20 @@ def _estimates(fold: Points, n_subsets: int, ks: Sequence[int], rng: np.random.G
     """
     part = _partition(fold.groups, n_subsets, rng)
     smallest = np.bincount(part, minlength=n_subsets).min()
-    if n_subsets <= 2 and smallest < 2 * (ks[0] + 1):
+    if n_subsets <= 2 and smallest < FEWEST * (ks[0] + 1):
         raise ValueError(
             f"A fold of {len(fold)} pairs in {len(np.unique(fold.groups))} groups can't be cut into two subsets of enough "
             "pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
         )
     values = np.full((len(ks), n_subsets), np.nan)
-    for i, k in enumerate(ks):
-        if smallest >= 2 * (k + 1):
-            values[i] = [ksg(fold.x[part == p], fold.y[part == p], k).mean() for p in range(n_subsets)]
+    n_threads = numba.get_num_threads()
+    numba.set_num_threads(n_threads if smallest > SERIAL else 1)
+    try:
+        for i, k in enumerate(ks):
+            if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
+                values[i] = [ksg(fold.x[part == p], fold.y[part == p], k).mean() for p in range(n_subsets)]
+    finally:
+        numba.set_num_threads(n_threads)
     return values
 
 

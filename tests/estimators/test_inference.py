@@ -4,6 +4,7 @@ The null equals KSG on permuted arrays, one call after the other. Conditional in
 forms within its spread, and zero where x and y only share the covariate.
 """
 
+import numba
 import numpy as np
 import pytest
 from scipy.special import digamma
@@ -14,6 +15,15 @@ from scmi.estimators._permuted import permuted_sums
 from scmi.estimators.conditional import conditional_ksg, local_permutation_test, within_strata
 from scmi.estimators.heldout import HeldOut
 from scmi.estimators.inference import _within_strata, benjamini_hochberg, permutation_test
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Samples this small gain nothing from a second one."""
+    n_threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(n_threads)
 
 
 def independent(rng, n=60):
@@ -101,7 +111,9 @@ def test_equal_arrangements_count_as_reached():
     assert permutation_test(folds, n_permutations=50, rng=0).p == 1
 
 
-@pytest.mark.parametrize("test", [permutation_test, lambda folds, **kw: local_permutation_test(folds, [np.ones(40)], **kw)])
+@pytest.mark.parametrize(
+    "test", [permutation_test, lambda folds, **kw: local_permutation_test(folds, [np.ones(40)], **kw)]
+)
 def test_same_seed_same_numbers(test):
     fold = dependent(np.random.default_rng(0), 40)
     first, again, other = (test([fold], n_permutations=20, rng=seed).null for seed in (1, 1, 2))
