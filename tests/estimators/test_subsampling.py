@@ -30,23 +30,23 @@ def mean_over(folds):
 
 @pytest.fixture(scope="module")
 def samples():
-    """Estimates and standard errors of 100 data sets of two folds, of 180 and 120 pairs."""
+    """Estimates and standard errors of 60 data sets of two folds, of 120 and 100 pairs."""
     rng = np.random.default_rng(0)
-    data = [(gaussian(rng, 180), gaussian(rng, 120)) for _ in range(100)]
+    data = [(gaussian(rng, 120), gaussian(rng, 100)) for _ in range(60)]
     return np.array([(mean_over(folds), subsampling_error(folds, rng=rng).se) for folds in data])
 
 
 def test_error_is_the_spread_over_data_sets(samples):
     estimates, errors = samples.T
-    # An sd of 100 values is known to 7 %, and the mean error to 3 %; it is a tenth too large at this size.
-    assert np.sqrt(np.mean(errors**2)) / estimates.std(ddof=1) == pytest.approx(1.1, abs=0.2)
+    # An sd of 60 values is known to 9 %, and the mean error to 3 %; it is a tenth too large at this size.
+    assert np.sqrt(np.mean(errors**2)) / estimates.std(ddof=1) == pytest.approx(1.1, abs=0.25)
 
 
 def test_interval_covers_the_mean_estimate(samples):
     estimates, errors = samples.T
     covered = np.abs(estimates - estimates.mean()) < 1.645 * errors
-    # 90 %, with a standard error of 3 % over 100 data sets.
-    assert 0.83 <= covered.mean() <= 0.99
+    # 90 %, with a standard error of 4 % over 60 data sets.
+    assert 0.8 <= covered.mean() <= 0.99
 
 
 def test_error_counts_groups_not_pairs():
@@ -62,11 +62,11 @@ def test_error_counts_groups_not_pairs():
     together, apart = np.mean(
         [
             [subsampling_error([HeldOut(*pairs, groups=g)], rng=rng).se for g in (groups, None)]
-            for pairs in (clones() for _ in range(10))
+            for pairs in (clones() for _ in range(6))
         ],
         axis=0,
     )
-    # Over 30 data sets 1.14 and .81 of the spread, each known to 5 % from ten, and the spread to 7 %.
+    # Over 30 data sets 1.14 and .81 of the spread, each known to 7 % from six, and the spread to 7 %.
     assert together / spread == pytest.approx(1.14, abs=0.25)
     assert apart < 0.85 * together
 
