@@ -1,0 +1,108 @@
+"""Neighbour counts behind conditional mutual information, for many arrangements of x, exact."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma
+
+from ._permuted import sorted_blocks
+
+__all__ = ["count_psi", "local_permutation"]
+
+Values = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], k: int) -> Values:
+    """``psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1)`` of each point, with ``x[permutation]`` for x.
+
+    As in ``_permuted``: what no permutation of x changes, the order of the others in (y, z) and in z, is found once.
+
+    Parameters
+    ----------
+    x, y, z
+        N x features.
+    permutations
+        Permutations x N.
+    k
+        Which joint neighbour sets the distance.
+
+    Returns
+    -------
+    Permutations x N.
+    """
+    psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
+    value = np.empty(permutations.shape)
+    for in_yz, in_z in zip(sorted_blocks(y, z), sorted_blocks(z), strict=True):
+        _count(*in_yz, *in_z[1:], x, permutations, k, psi, value)
+    return value
+
+
+@numba.njit(cache=True, parallel=True)
+def _count(
+    start: int,
+    order_yz: Index,
+    distance_yz: Values,
+    order_z: Index,
+    distance_z: Values,
+    x: Values,
+    permutations: NDArray[np.int32],
+    k: int,
+    psi: Values,
+    value: Values,
+) -> None:
+    n_others, n_features = order_z.shape[1], x.shape[1]
+    for p in numba.prange(len(permutations)):
+        owner = permutations[p]
+        nearest = np.empty(k)
+        for b in range(order_z.shape[0]):
+            i = owner[start + b]
+            nearest[:] = np.inf
+            kth = np.inf
+            n_yz = 0
+            while n_yz < n_others and distance_yz[b, n_yz] < kth:
+                d = distance_yz[b, n_yz]
+                other = owner[order_yz[b, n_yz]]
+                for f in range(n_features):
+                    v = abs(x[i, f] - x[other, f])
+                    d = v if v > d else d
+                if d < kth:
+                    q = k - 1
+                    while q > 0 and nearest[q - 1] > d:
+                        nearest[q] = nearest[q - 1]
+                        q -= 1
+                    nearest[q] = d
+                    kth = nearest[k - 1]
+                n_yz += 1
+            while n_yz > 0 and distance_yz[b, n_yz - 1] >= kth:
+                n_yz -= 1
+            n_z = np.searchsorted(distance_z[b], kth)
+            n_xz = 0
+            for t in range(n_z):
+                other = owner[order_z[b, t]]
+                d = 0.0
+                for f in range(n_features):
+                    v = abs(x[i, f] - x[other, f])
+                    d = v if v > d else d
+                n_xz += d < kth
+            value[p, start + b] = psi[n_xz] + psi[n_yz] - psi[n_z]
+
+
+def local_permutation(near: Index, rng: np.random.Generator) -> NDArray[np.int32]:
+    """One of its neighbours for each point, none twice where that can be avoided (Algorithm 1 of Runge 2018)."""
+    return _assign(rng.permuted(near, axis=1), rng.permutation(len(near)))
+
+
+@numba.njit(cache=True)
+def _assign(candidates: Index, turns: Index) -> NDArray[np.int32]:
+    used = np.zeros(len(candidates), np.bool_)
+    chosen = np.empty(len(candidates), np.int32)
+    for i in turns:
+        pick = candidates[i, -1]
+        for candidate in candidates[i]:
+            if not used[candidate]:
+                pick = candidate
+                break
+        used[pick] = True
+        chosen[i] = pick
+    return chosen

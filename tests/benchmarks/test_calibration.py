@@ -1,0 +1,64 @@
+"""Tests and errors on fixed latents keep their promises: ``pytest -m benchmark tests/benchmarks/test_calibration.py -s``.
+
+Each test prints the table that it judges.
+"""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+import scmi as sm
+from scmi.estimators.heldout import HeldOut
+from scmi.estimators.inference import permutation_test
+from scmi.estimators.subsampling import drift_check, subsampling_error
+
+pytestmark = pytest.mark.benchmark
+
+
+def plain(rng):
+    return HeldOut(*rng.normal(size=(2, 150, 4)))
+
+
+def strata(rng):
+    """Three batches of unequal size, far apart on both sides."""
+    batch = rng.choice(3, 150, p=[0.6, 0.3, 0.1])
+    shift = 5.0 * batch[:, None]
+    return HeldOut(shift + rng.normal(size=(150, 4)), shift + rng.normal(size=(150, 4)), strata=batch)
+
+
+def clones(rng):
+    """Uneven clones, up to a fifth of the pairs, that share one y and are alike in x."""
+    size = np.minimum(rng.zipf(1.8, 100), 60)
+    clone = np.repeat(np.arange(100), size)
+    x = rng.normal(size=(100, 4))[clone] + 0.1 * rng.normal(size=(size.sum(), 4))
+    return HeldOut(x, rng.normal(size=(100, 4))[clone], groups=clone)
+
+
+@pytest.mark.parametrize("sample", [plain, strata, clones])
+def test_p_is_uniform_under_independence(sample):
+    rng = np.random.default_rng(0)
+    p = np.array([permutation_test([sample(rng), sample(rng)], n_permutations=199, rng=rng).p for _ in range(300)])
+    fit = kstest(p - rng.random(300) / 200, "uniform").pvalue
+    print(
+        f"\n{sample.__name__}: KS p {fit:.3f}; share below", {a: float(np.mean(p <= a)) for a in (0.01, 0.05, 0.1, 0.5)}
+    )
+    assert fit > 0.01
+
+
+@pytest.mark.parametrize(("n", "d", "rho"), [(300, 1, 0.0), (300, 1, 0.8), (300, 4, 0.7), (1000, 1, 0.8)])
+def test_interval_covers_the_mean_estimate(n, d, rho):
+    rng = np.random.default_rng(1)
+    estimates, errors, settled = [], [], 0
+    for _ in range(200):
+        x = rng.normal(size=(n, d))
+        y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=(n, d))
+        folds = [HeldOut(x[: n // 2], y[: n // 2]), HeldOut(x[n // 2 :], y[n // 2 :])]
+        estimates.append(np.concatenate([sm.ksg(fold.x, fold.y) for fold in folds]).mean())
+        errors.append(subsampling_error(folds, rng=rng).se)
+        settled += drift_check(folds, se=errors[-1], rng=rng).settled
+    covered = np.mean(np.abs(estimates - np.mean(estimates)) < 1.645 * np.array(errors))
+    print(
+        f"\nN={n} d={d} rho={rho}: mean {np.mean(estimates):.3f}, sd {np.std(estimates):.4f}, "
+        f"se {np.mean(errors):.4f} (sd {np.std(errors):.4f}), 90 % covers {covered:.1%}, settled {settled / 200:.0%}"
+    )
+    assert 0.85 <= covered <= 0.95
