@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._neighbours import Metric
 from ._sources import Matrix
+from .correction import correct
 from .jobs import Progress, run_jobs
 from .ksg import ksg
 from .pairing import Draw, Pairing, split
 from .result import LMIResult
-from .settings import Settings
+from .settings import Objective, Settings
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
-    from .networks import MLP, CrossAutoencoder
+    from torch import nn
+
+    from .components import ReducedModel
+    from .linear import LinearModel
+    from .networks import CrossAutoencoder
     from .rows import Scale
     from .training import History
 
@@ -32,16 +38,22 @@ CHUNK = 8192
 # paper does from 1,000 on.
 KSG_PAIRS = 50_000
 
-Trained = tuple["CrossAutoencoder", tuple["Scale", "Scale"], "History"]
+# Latent dimensions of a network, where the user names none.
+N_LATENT = 8
+# Pairings whose latents the bias correction looks at: they hold the same barcodes, so more of them add little.
+CORRECTED_PAIRINGS = 4
+
 Index = NDArray[np.int64]
 Latent = NDArray[np.float32]
+Model = Union["LinearModel", "CrossAutoencoder", "ReducedModel"]
+Trained = tuple[Model, tuple["Scale", "Scale"], "History"]
 
 
 @dataclass(frozen=True)
 class FoldModel:
-    """One fold's networks and scales, its course of training, and the held-out pairs that new pairs are judged by."""
+    """One fold's latent model and scales, its course of training, and the held-out pairs that new pairs are judged by."""
 
-    network: "CrossAutoencoder"
+    model: Model
     scale_x: "Scale"
     scale_y: "Scale"
     history: "History"
@@ -50,19 +62,19 @@ class FoldModel:
 
     def encode_x(self, x: Matrix) -> Latent:
         """Latent representation of rows of x."""
-        return _apply([self.network.encoder_x], x, self.scale_x)
+        return _apply([self.model.encoder_x], x, self.scale_x)
 
     def encode_y(self, y: Matrix) -> Latent:
         """Latent representation of rows of y."""
-        return _apply([self.network.encoder_y], y, self.scale_y)
+        return _apply([self.model.encoder_y], y, self.scale_y)
 
     def predict_y(self, x: Matrix) -> NDArray[np.float64]:
         """What the cross-decoder expects of y, in y's own units."""
-        return self.scale_y.undo(_apply([self.network.encoder_x, self.network.decoder_xy], x, self.scale_x))
+        return self.scale_y.undo(_apply([self.model.encoder_x, self.model.decoder_xy], x, self.scale_x))
 
     def predict_x(self, y: Matrix) -> NDArray[np.float64]:
         """What the cross-decoder expects of x, in x's own units."""
-        return self.scale_x.undo(_apply([self.network.encoder_y, self.network.decoder_yx], y, self.scale_y))
+        return self.scale_x.undo(_apply([self.model.encoder_y, self.model.decoder_yx], y, self.scale_y))
 
 
 def estimate(
@@ -71,8 +83,9 @@ def estimate(
     pairing: Pairing,
     *,
     n_pairings: int,
-    n_latent: int,
+    n_latent: int | None,
     k: int,
+    objective: Objective,
     lam: float,
     alpha: float,
     settings: Settings,
@@ -87,7 +100,7 @@ def estimate(
     barcodes, and the validation pairs for early stopping come from the training half.
     """
     check_enough(pairing, k, settings)
-    split_rng, draw_rng, batch_rng, *fold_rngs = rng.spawn(5)
+    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs = rng.spawn(6)
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]
 
@@ -99,6 +112,8 @@ def estimate(
         "y": y,
         "pairing": pairing,
         "n_latent": n_latent,
+        "k": k,
+        "objective": objective,
         "lam": lam,
         "alpha": alpha,
         "settings": settings,
@@ -106,25 +121,33 @@ def estimate(
     }
     jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
+    samples: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     trained: list[Trained] = run_folds(_train_fold, jobs, n_jobs, progress)
-    for fold, (network, scales, history) in enumerate(trained):
+    for fold, (model, scales, history) in enumerate(trained):
         held_out = folds[fold][1]
         is_held_out = np.isin(pairs.barcode, held_out)
         pairing_of = pairs.pairing[is_held_out]
         # Each cell is encoded once, however many pairings it is in.
         rows_x, at_x = np.unique(pairs.row_x[is_held_out], return_inverse=True)
         rows_y, at_y = np.unique(pairs.row_y[is_held_out], return_inverse=True)
-        z_x = _apply([network.encoder_x], x, scales[0], rows_x)
-        z_y = _apply([network.encoder_y], y, scales[1], rows_y)
+        z_x = _apply([model.encoder_x], x, scales[0], rows_x)
+        z_y = _apply([model.encoder_y], y, scales[1], rows_y)
         in_first = pairing_of == 0
         models.append(
-            FoldModel(network, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
+            FoldModel(model, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
         )
-        pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, batch_rng)
+        pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
         fold_of_pair[is_held_out] = fold
-    estimated = fold_of_pair >= 0
+        for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS)):
+            chosen = np.flatnonzero(pairing_of == pairing_number)[:KSG_PAIRS]
+            samples.append((z_x[at_x[chosen]].astype(np.float64), z_y[at_y[chosen]].astype(np.float64)))
+    mi = float(pmi[fold_of_pair >= 0].mean())
+    correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
     result = LMIResult(
-        mi=float(pmi[estimated].mean()),
+        mi=mi,
+        mi_corrected=correction.mi,
+        corrected=correction.applied,
+        correction=correction.reason,
         pmi=pmi,
         fold=fold_of_pair,
         pairs=pairs,
@@ -132,15 +155,23 @@ def estimate(
         z_y=models[0].encode_y(y),
         history=tuple(model.history for model in models),
         params={
-            "n_latent": n_latent,
+            "n_latent": [model.reference_x.shape[1] for model in models],
             "k": k,
+            "objective": objective,
             "lam": lam,
             "alpha": alpha,
             "n_pairings": n_pairings,
+            "latent_model": [_kind(model.model) for model in models],
             **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         },
     )
     return result, models
+
+
+def _kind(model: Model) -> str:
+    from .linear import LinearModel
+
+    return "linear" if isinstance(model, LinearModel) else "network"
 
 
 def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Any]:
@@ -180,7 +211,9 @@ def _train_fold(
     y: Matrix,
     pairing: Pairing,
     training: Index,
-    n_latent: int,
+    n_latent: int | None,
+    k: int,
+    objective: Objective,
     lam: float,
     alpha: float,
     settings: Settings,
@@ -192,6 +225,8 @@ def _train_fold(
     # torch takes seconds to import, so it waits until a model is trained.
     import torch
 
+    from .choice import best_n_latent, linear_model, score
+    from .components import ReducedModel, principal_components
     from .rows import Rows, fit_scale
     from .training import resolve_device, train
 
@@ -199,16 +234,27 @@ def _train_fold(
     target = resolve_device(device)
     rows_x, rows_y = pairing.rows_of(training)
     scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)
+    side_x, side_y = Rows(x, scale_x, target, keep=rows_x), Rows(y, scale_y, target, keep=rows_y)
     groups = pairing.groups[training]
     if len(np.unique(groups)) == 1:  # a half that is one group can only be stopped by its own pairs
         groups = np.arange(len(training))
     to_fit, to_validate = split(groups, settings.validation, rng)
-    network, history = train(
-        Rows(x, scale_x, target, keep=rows_x),
-        Rows(y, scale_y, target, keep=rows_y),
+    validation = _validation_pairs(pairing, training[to_validate], rng)
+    generator = torch.Generator(target).manual_seed(int(rng.integers(2**63)))
+    input_x, input_y = side_x, side_y
+    if settings.n_components is not None:
+        layers_x, layers_y = (
+            principal_components(Rows(matrix, scale, target), settings.n_components, rng, generator)
+            for matrix, scale in ((x, scale_x), (y, scale_y))
+        )
+        input_x, input_y = side_x.through(layers_x[0], rows_x), side_y.through(layers_y[0], rows_y)
+    trained, history = train(
+        input_x,
+        input_y,
         lambda rng: pairing.draw(rng, barcodes=training[to_fit]),
-        _validation_pairs(pairing, training[to_validate], rng),
-        n_latent=n_latent,
+        validation,
+        n_latent=n_latent or N_LATENT,
+        objective=objective,
         lam=lam,
         alpha=alpha,
         settings=settings,
@@ -216,7 +262,15 @@ def _train_fold(
         device=target,
         progress=progress,
     )
-    return network, (scale_x, scale_y), history
+    network = trained if settings.n_components is None else ReducedModel(trained, layers_x, layers_y)
+    if not settings.linear:
+        return network, (scale_x, scale_y), history
+    size = n_latent or best_n_latent(side_x, side_y, pairing, training, k, settings.metric, rng, generator)
+    rival = linear_model(side_x, side_y, pairing, training[to_fit], size, rng, generator)
+    judged = (side_x, side_y, validation, k, settings.metric, rng)
+    if score(network, *judged).beats(score(rival, *judged)):
+        return network, (scale_x, scale_y), history
+    return linear_model(side_x, side_y, pairing, training, size, rng, generator), (scale_x, scale_y), history
 
 
 def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:
@@ -227,23 +281,30 @@ def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generato
 
 
 def _pmi_by_pairing(
-    z_x: Latent, at_x: Index, z_y: Latent, at_y: Index, pairing_of: Index, k: int, rng: np.random.Generator
+    z_x: Latent,
+    at_x: Index,
+    z_y: Latent,
+    at_y: Index,
+    pairing_of: Index,
+    k: int,
+    metric: Metric,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     pmi = np.empty(len(at_x))
     for pairing in np.unique(pairing_of):
         chosen = rng.permutation(np.flatnonzero(pairing_of == pairing))
         for batch in np.array_split(chosen, -(-len(chosen) // KSG_PAIRS)):
-            pmi[batch] = ksg(z_x[at_x[batch]], z_y[at_y[batch]], k)
+            pmi[batch] = ksg(z_x[at_x[batch]], z_y[at_y[batch]], k, metric=metric)
     return pmi
 
 
-def _apply(networks: Sequence["MLP"], matrix: Matrix, scale: "Scale", rows: Index | None = None) -> Latent:
+def _apply(networks: Sequence["nn.Module"], matrix: Matrix, scale: "Scale", rows: Index | None = None) -> Latent:
     """What the networks make of some rows, or of all."""
     import torch
 
     from .rows import Rows
 
-    device = networks[0].weights[0].device
+    device = next(networks[0].parameters()).device
     wanted = np.arange(matrix.shape[0]) if rows is None else rows
     parts = []
     with torch.no_grad():

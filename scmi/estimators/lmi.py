@@ -17,7 +17,7 @@ from .folds import FoldModel, estimate
 from .ksg import log_density_ratio
 from .pairing import rowwise
 from .result import LMIResult
-from .settings import Settings, resolve_settings
+from .settings import Objective, Settings, check_objective, resolve_settings
 
 __all__ = ["LMI", "lmi"]
 
@@ -33,11 +33,15 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     n_latent
-        Latent dimensions of each variable.
+        Latent dimensions of each variable; None lets the training half of the samples choose.
     k
         Which neighbour sets the distance in KSG.
+    objective
+        What shapes the networks' latent spaces: ``"cross"``, each reconstructs the other variable (the paper's default);
+        ``"infonce"``, ``"mine"`` or ``"smile"``, a contrastive bound between them; ``"cross+infonce"``, both. Only
+        the contrastive ones see dependence that leaves the mean of y given x where it is.
     lam
-        Weight of cross-reconstruction (x from the latent of y, and y from that of x).
+        Weight of the objective.
     alpha
         Weight of self-reconstruction.
     preset
@@ -83,8 +87,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        n_latent: int = 8,
+        n_latent: int | None = None,
         k: int = 3,
+        objective: Objective = "cross+infonce",
         lam: float = 1.0,
         alpha: float = 1.0,
         preset: str | Settings = "default",
@@ -95,6 +100,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.n_latent = n_latent
         self.k = k
+        self.objective = objective
         self.lam = lam
         self.alpha = alpha
         self.preset = preset
@@ -133,7 +139,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=user_stacklevel(),
             )
-        check_counts(n_latent=self.n_latent, k=self.k)
+        check_counts(k=self.k, **({} if self.n_latent is None else {"n_latent": self.n_latent}))
+        check_objective(self.objective)
         settings = resolve_settings(self.preset)
         with progress_bar(settings.n_folds, self.progress, "LMI") as tick:
             self.result_, self.models_ = estimate(
@@ -143,6 +150,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 n_pairings=1,
                 n_latent=self.n_latent,
                 k=self.k,
+                objective=self.objective,
                 lam=self.lam,
                 alpha=self.alpha,
                 settings=settings,
@@ -187,8 +195,11 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         models = self._models()
         matrix_x, matrix_y = self._as_x(x), self._as_y(y)
         check_same_length(matrix_x, matrix_y)
+        metric = resolve_settings(self.preset).metric
         ratios = [
-            log_density_ratio(m.encode_x(matrix_x), m.encode_y(matrix_y), m.reference_x, m.reference_y, k=self.k)
+            log_density_ratio(
+                m.encode_x(matrix_x), m.encode_y(matrix_y), m.reference_x, m.reference_y, k=self.k, metric=metric
+            )
             for m in models
         ]
         return np.asarray(np.mean(ratios, axis=0))
@@ -221,8 +232,9 @@ def lmi(
     y: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    n_latent: int = 8,
+    n_latent: int | None = None,
     k: int = 3,
+    objective: Objective = "cross+infonce",
     lam: float = 1.0,
     alpha: float = 1.0,
     preset: str | Settings = "default",
@@ -243,7 +255,7 @@ def lmi(
         read some rows at a time whenever they are needed.
     groups
         Label of each sample; samples with the same label never part across a split.
-    n_latent, k, lam, alpha, preset, rng, device, n_jobs, progress
+    n_latent, k, objective, lam, alpha, preset, rng, device, n_jobs, progress
         See :class:`LMI`.
 
     Returns
@@ -272,6 +284,7 @@ def lmi(
     model = LMI(
         n_latent=n_latent,
         k=k,
+        objective=objective,
         lam=lam,
         alpha=alpha,
         preset=preset,

@@ -1,14 +1,28 @@
-"""Encoders, decoders, and the loss that makes two latent spaces predict each other."""
+"""Encoders, decoders, and the losses that make two latent spaces share what x and y share."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["CrossAutoencoder"]
+from .settings import Objective
+
+__all__ = ["MLP", "CrossAutoencoder", "Losses", "linear_layer"]
 
 LEAK = 0.2
+# SMILE clips its critic, so that no single pair decides the bound.
+SMILE_CLIP = 5.0
+
+
+class Losses(NamedTuple):
+    """What one batch says: self-reconstruction, cross-reconstruction, and minus the contrastive bound in nats."""
+
+    self: Tensor
+    cross: Tensor
+    contrast: Tensor
 
 
 class MLP(nn.Module):
@@ -64,13 +78,41 @@ class CrossAutoencoder(nn.Module):
         self.decoder_yy = mlp(n_latent, up, n_y)
         self.decoder_xy = mlp(n_latent, up, n_y)
         self.decoder_yx = mlp(n_latent, up, n_x)
+        self.log_scale = nn.Parameter(torch.zeros((), device=generator.device))
 
-    def losses(self, x: Tensor, y: Tensor, dropout: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Self- and cross-reconstruction errors, each the mean squared error of x plus that of y."""
+    def losses(self, x: Tensor, y: Tensor, objective: Objective, dropout: torch.Generator | None = None) -> Losses:
+        """The terms of the objective; reconstruction errors are the mean squared error of x plus that of y."""
         z_x, z_y = self.encoder_x(x), self.encoder_y(y)
         self_loss = F.mse_loss(self.decoder_xx(z_x), x) + F.mse_loss(self.decoder_yy(z_y), y)
-        cross_loss = F.mse_loss(self.decoder_yx(z_y, dropout), x) + F.mse_loss(self.decoder_xy(z_x, dropout), y)
-        return self_loss, cross_loss
+        cross = contrast = torch.zeros((), device=x.device)
+        if "cross" in objective:
+            cross = F.mse_loss(self.decoder_yx(z_y, dropout), x) + F.mse_loss(self.decoder_xy(z_x, dropout), y)
+        if objective != "cross":
+            contrast = -self._bound(z_x, z_y, objective)
+        return Losses(self_loss, cross, contrast)
+
+    def _bound(self, z_x: Tensor, z_y: Tensor, objective: Objective) -> Tensor:
+        """Lower bound of the mutual information in nats, with all other pairs of the batch for contrast.
+
+        The critic is minus the squared distance of the latents: what shares information must come to lie together, which
+        suits the nearest neighbours that are asked afterwards.
+        """
+        score = -torch.exp(self.log_scale) * torch.cdist(z_x, z_y).square()
+        n = len(score)
+        joint = score.diagonal().mean()
+        if "infonce" in objective:
+            return joint + math.log(n) - 0.5 * (score.logsumexp(dim=0) + score.logsumexp(dim=1)).mean()
+        if objective == "smile":
+            score = score.clamp(-SMILE_CLIP, SMILE_CLIP)
+        apart = score.masked_fill(torch.eye(n, dtype=torch.bool, device=score.device), -torch.inf)
+        return joint + math.log(n * (n - 1)) - apart.flatten().logsumexp(dim=0)
+
+
+def linear_layer(weight: Tensor, bias: Tensor) -> MLP:
+    """A fixed linear map, as a perceptron of one layer."""
+    layer = MLP((weight.shape[1], weight.shape[0]), torch.Generator(weight.device), last_activation=False)
+    layer.weights[0].data, layer.biases[0].data = weight.contiguous(), bias
+    return layer.requires_grad_(False)
 
 
 def _half_mask(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -55,7 +55,14 @@ class LMIResult(MIResult):
     Parameters
     ----------
     mi
-        Mutual information in bits: the mean of ``pmi`` over all estimated pairs.
+        Mutual information in bits: the mean of ``pmi`` over all estimated pairs, which is the plain estimate.
+    mi_corrected
+        The number to report, in bits: ``mi`` plus what KSG misses where dependence spreads over many dimensions, or
+        ``mi`` itself where that correction can't be trusted. See :func:`scmi.estimators.correction.correct`.
+    corrected
+        Whether the correction was applied.
+    correction
+        Why it was applied or withheld.
     pmi
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
         a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
@@ -82,6 +89,9 @@ class LMIResult(MIResult):
     (200,)
     """
 
+    mi_corrected: float
+    corrected: bool
+    correction: str
     pairs: "Draw" = field(repr=False)
     z_x: NDArray[np.float32] = field(repr=False)
     z_y: NDArray[np.float32] = field(repr=False)
@@ -90,6 +100,10 @@ class LMIResult(MIResult):
     def n_pairs(self) -> int:
         """How many barcodes (or rows, for plain arrays) were estimated."""
         return len(np.unique(self.pairs.barcode[self.fold >= 0]))
+
+    def __str__(self) -> str:
+        plain = f" ({self.mi:.3f} before bias correction)" if self.corrected else ""
+        return f"{self.mi_corrected:.3f} bits from {self.n_pairs:,} pairs{plain}"
 
     @property
     def mi_by_pairing(self) -> NDArray[np.float64]:

@@ -1,7 +1,9 @@
 """Rows of one side, standardised, clipped, and cut into float32 batches on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -102,6 +104,7 @@ class Rows:
         self._matrix = matrix
         self._scale = scale
         self._device = device
+        self.n_features = int(matrix.shape[1])
         self._resident: Tensor | None = None
         if keep is None:
             return
@@ -117,20 +120,29 @@ class Rows:
     def __len__(self) -> int:
         return int(self._matrix.shape[0])
 
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return int(self._matrix.shape[1])
-
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
         """Some rows as a float32 tensor on the device."""
         if self._resident is None:
             return self._standardised(self._matrix[rows])
-        return self._resident[torch.from_numpy(self._place[rows]).to(self._device)]
+        return self._resident[self._at(rows)]
+
+    def through(self, layer: Callable[[Tensor], Tensor], rows: NDArray[np.int64]) -> Self:
+        """What a layer makes of some rows, kept on the device."""
+        mapped = copy(self)
+        batches = [self._resident[self._at(rows)]] if self._resident is not None else self.batches(rows, CHUNK)
+        with torch.no_grad():
+            mapped._resident = torch.cat([layer(batch) for batch in batches])
+        mapped._place = np.full(len(self), len(rows))
+        mapped._place[rows] = np.arange(len(rows))
+        mapped.n_features = int(mapped._resident.shape[1])
+        return mapped
 
     def batches(self, rows: NDArray[np.int64], size: int) -> Iterator[Tensor]:
         """Rows that are wanted once, so many at a time."""
         return map(self._standardised, pieces(self._matrix, rows, size))
+
+    def _at(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self._place[rows]).to(self._device)
 
     def _standardised(self, values: Matrix) -> Tensor:
         standardised = (_dense(values) - self._scale.mean) * self._scale.factor

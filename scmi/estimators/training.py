@@ -12,9 +12,12 @@ from .jobs import Progress
 from .networks import CrossAutoencoder
 from .pairing import Draw
 from .rows import Rows
-from .settings import Settings
+from .settings import Objective, Settings
 
 __all__ = ["History", "resolve_device", "train"]
+
+# Of the contrastive bound, in nats, beside mean squared errors of standardised features.
+CONTRAST_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class History:
     step
         Optimiser steps done when the losses were measured.
     train
-        Mean cross-reconstruction loss in training since the measurement before.
+        Mean shared loss (the objective without self-reconstruction) in training since the measurement before.
     validation
-        Cross-reconstruction loss of the validation pairs, without dropout.
+        Shared loss of the validation pairs, without dropout.
     best_step
         The step whose weights were kept.
     improving
@@ -61,6 +64,7 @@ def train(
     validation: Draw,
     *,
     n_latent: int,
+    objective: Objective,
     lam: float,
     alpha: float,
     settings: Settings,
@@ -80,8 +84,10 @@ def train(
         The fixed pairs whose loss decides when to stop; none of their barcodes is ever drawn.
     n_latent
         Latent dimensions of each side.
+    objective
+        What the latent spaces are to share.
     lam, alpha
-        Weights of cross- and of self-reconstruction.
+        Weights of the shared loss and of self-reconstruction.
     settings
         Architecture and budget.
     rng
@@ -109,15 +115,17 @@ def train(
     for step in range(1, max_steps + 1):
         row_x, row_y = batches.next()
         optimizer.zero_grad(set_to_none=True)
-        self_loss, cross_loss = model.losses(x.batch(row_x), y.batch(row_y), dropout)
-        loss = lam * cross_loss + alpha * self_loss
+        losses = model.losses(x.batch(row_x), y.batch(row_y), objective, dropout)
+        shared = losses.cross + CONTRAST_WEIGHT * losses.contrast
+        loss = lam * shared + alpha * losses.self
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        running += cross_loss.detach()
+        running += shared.detach()
         if step % check_every == 0 or step == max_steps:
-            # Stop by the cross loss: self-reconstruction goes on improving long after, by what is not shared.
+            # Self-reconstruction goes on improving long after, by what is not shared.
             with torch.no_grad():
-                valid_loss = float(model.losses(valid_x, valid_y)[1])
+                losses = model.losses(valid_x, valid_y, objective)
+                valid_loss = float(losses.cross + CONTRAST_WEIGHT * losses.contrast)
             since = step - (history[-1][0] if history else 0)
             history.append((step, float(running) / since, valid_loss))
             running.zero_()

@@ -17,7 +17,7 @@ from scmi.estimators._sources import Matrix, as_stored, take_rows
 from scmi.estimators._validation import as_generator, as_matrix, check_counts, count_copies
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
-from scmi.estimators.settings import Settings, resolve_settings
+from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
 
@@ -48,8 +48,9 @@ def lmi(
     mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
     n_pairings: int = 20,
     na_values: object = None,
-    n_latent: int = 8,
+    n_latent: int | None = None,
     k: int = 3,
+    objective: Objective = "cross+infonce",
     preset: str | Settings = "default",
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
@@ -98,9 +99,11 @@ def lmi(
     na_values
         Further barcode labels that mean "no barcode"; NaN, None, "", "NA" and "nan" always do.
     n_latent
-        Latent dimensions of each side.
+        Latent dimensions of each side; None lets the training half of the barcodes choose.
     k
         Which neighbour sets the distance in KSG.
+    objective
+        What shapes the networks' latent spaces; see :class:`scmi.LMI`.
     preset
         ``"default"``, or ``"paper"`` for the published architecture and training.
     rng
@@ -131,7 +134,8 @@ def lmi(
         Latent representation of every cell of the two populations, paired or not, from the first fold's encoders;
         NaN for cells of other groups.
     `adata.uns["lmi"]` : dict
-        `mi` (bits), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
+        `mi` (bits), `mi_corrected` (bits: the number to report; equal to `mi` unless `correction` says that what KSG
+        misses in many dimensions was added), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
 
     Raises
@@ -163,7 +167,8 @@ def lmi(
     True
     """
     settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, n_latent=n_latent, k=k)
+    check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
+    check_objective(objective)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
@@ -182,6 +187,7 @@ def lmi(
             n_pairings=n_pairings,
             n_latent=n_latent,
             k=k,
+            objective=objective,
             lam=1.0,
             alpha=1.0,
             settings=settings,
@@ -194,7 +200,7 @@ def lmi(
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": groups, **matrix_options}
     for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
-        _clear(target, key_added, n_latent)
+        _clear(target, key_added, result.z_x.shape[1])
         target.uns[key_added] = _as_uns(result, asked)
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
@@ -304,6 +310,8 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "params": params,
         "mi": result.mi,
+        "mi_corrected": result.mi_corrected,
+        "correction": result.correction,
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,
         "history": history,

@@ -1,0 +1,62 @@
+"""Principal components in front of the networks: learned from all cells, paired or not."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .networks import MLP, CrossAutoencoder, linear_layer
+from .rows import Rows
+
+__all__ = ["ReducedModel", "principal_components"]
+
+# Data with no more columns than this keep all of them.
+FEW_FEATURES = 20
+# Components of a thousand genes are known from fewer cells than this, and so many fit in memory.
+MAX_CELLS = 20_000
+MAX_BYTES = 2**28
+# Rounds of subspace iteration, and components beyond those wanted: both sharpen the last ones.
+ROUNDS = 4
+EXTRA = 8
+CHUNK = 4096
+
+Layers = tuple[MLP, MLP]
+
+
+class ReducedModel(nn.Module):
+    """An autoencoder of components, with the layers that lead there from the features and back."""
+
+    def __init__(self, network: CrossAutoencoder, x: Layers, y: Layers) -> None:
+        super().__init__()
+        self.encoder_x = nn.Sequential(x[0], network.encoder_x)
+        self.encoder_y = nn.Sequential(y[0], network.encoder_y)
+        self.decoder_xy = nn.Sequential(network.decoder_xy, y[1])
+        self.decoder_yx = nn.Sequential(network.decoder_yx, x[1])
+
+
+def principal_components(rows: Rows, n_components: int, rng: np.random.Generator, generator: torch.Generator) -> Layers:
+    """Layers from standardised features to their leading principal components, and back.
+
+    Components keep their relative size and have unit variance taken together: made equal, those of noise would count as
+    much as the others. They never see which rows are paired, so all rows may take part.
+    """
+    n = min(len(rows), MAX_CELLS, max(1, MAX_BYTES // (4 * rows.n_features)))
+    chosen = np.sort(rng.permutation(len(rows))[:n])
+    values = torch.cat(list(rows.batches(chosen, CHUNK)))
+    mean = values.mean(dim=0)
+    values -= mean
+    if rows.n_features <= FEW_FEATURES:
+        axes = torch.eye(rows.n_features, device=values.device)
+    else:
+        axes = _leading_axes(values, n_components, generator)
+    spread = (values @ axes).square().mean().sqrt().clamp(min=1e-12)
+    return linear_layer(axes.T / spread, -(mean @ axes) / spread), linear_layer(axes * spread, mean)
+
+
+def _leading_axes(values: Tensor, n_axes: int, generator: torch.Generator) -> Tensor:
+    width = min(n_axes + EXTRA, *values.shape)
+    axes = torch.randn((values.shape[1], width), generator=generator, device=values.device)
+    for _ in range(ROUNDS):
+        axes = torch.linalg.qr(values.T @ (values @ axes))[0]
+    _, _, within = torch.linalg.svd(values @ axes, full_matrices=False)
+    leading: Tensor = (axes @ within.T)[:, :n_axes]
+    return leading
