@@ -1,0 +1,114 @@
+"""The paper's benchmarks redone, beside its published numbers.
+
+``pytest -m benchmark tests/benchmarks/test_reproduction.py -s`` prints the tables; ``SCMI_FULL=1`` runs every setting of the
+paper's Fig. 2 (hours on 2 cores) instead of a grid of every fourth. The published tables are found beside the test data
+(``SCMI_TEST_DATA``).
+"""
+
+import os
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+import scmi as sm
+from tests.conftest import DATA
+
+pytestmark = pytest.mark.benchmark
+
+ANCHORS = DATA / ".." / "anchors"
+FULL = bool(os.environ.get("SCMI_FULL"))
+
+
+def published(name):
+    path = ANCHORS / name
+    if not path.exists():
+        pytest.skip(f"no {path}; set SCMI_TEST_DATA")
+    return pd.read_csv(path)
+
+
+def gaussian_estimates(settings, offset=0):
+    """One data set per setting, as in the paper; seeds follow from the setting."""
+    rows = []
+    for d, k, truth in settings:
+        seed = zlib.crc32(f"{d} {k} {truth:.3f} {offset}".encode())
+        sample = sm.datasets.gaussian(2000, d, k, truth, rng=seed)
+        result = sm.lmi(sample.x, sample.y, rng=seed, progress=False)
+        rows.append((d, k, truth, result.mi, result.mi_corrected, result.corrected))
+        print(f"d={d} k={k} truth={truth:.2f} plain={result.mi:.3f} corrected={result.mi_corrected:.3f}", flush=True)
+    return pd.DataFrame(rows, columns=["d", "k", "truth", "plain", "corrected", "applied"])
+
+
+def test_figure_2():
+    theirs = published("fig2_gaussian_estimates.csv")
+    theirs.columns = ["", "truth", "d", "k", "estimator", "estimate"]
+    dimensions, truths = sorted(theirs["d"].unique()), sorted(theirs["truth"].unique())
+    if not FULL:
+        dimensions, truths = [10, 100, 1000, 5000], truths[::3]
+    ours = gaussian_estimates([(d, k, t) for d in dimensions for k in range(1, 10) for t in truths])
+    ours.to_csv(os.environ.get("SCMI_TABLE", os.devnull), index=False)
+
+    by_k = ours.groupby("k").apply(
+        lambda t: pd.Series({name: ((t[name] - t["truth"]) ** 2).mean() for name in ("plain", "corrected")}),
+        include_groups=False,
+    )
+    lmi = theirs[(theirs["estimator"] == "LMI") & theirs["d"].isin(dimensions)]
+    by_k["published"] = ((lmi["estimate"] - lmi["truth"]) ** 2).groupby(lmi["k"]).mean()
+    print(by_k.round(3))
+    tau = ours.groupby(["d", "k"]).apply(lambda t: kendalltau(t["truth"], t["corrected"])[0], include_groups=False)
+    at_zero = ours.loc[ours["truth"] == 0, ["plain", "corrected"]].mean()
+    setting = ours.assign(mse=(ours["corrected"] - ours["truth"]) ** 2).groupby(["d", "k"])["mse"].mean()
+    rivals = theirs[theirs["truth"].isin(truths)]
+    rivals = rivals.assign(mse=(rivals["estimate"] - rivals["truth"]) ** 2).groupby(["d", "k", "estimator"])["mse"].mean()
+    best = rivals.unstack().loc[setting.index].min(axis=1)
+    print(f"mean MSE plain {by_k['plain'].mean():.4f} corrected {by_k['corrected'].mean():.4f}; Kendall {tau.mean():.4f}")
+    print(f"mean at truth 0: {at_zero.round(4).to_dict()}; lowest of all columns in {(setting < best).sum()} of {len(best)}")
+    assert by_k["corrected"].mean() <= 0.03
+    assert by_k["plain"].mean() <= 0.22
+    assert at_zero.abs().max() <= 0.02
+
+
+def test_mnist():
+    path = DATA / "mnist" / "mnist_01_train.npz"
+    if not path.exists():
+        pytest.skip(f"no {path}; set SCMI_TEST_DATA")
+    digits = np.load(path)
+    pixels = np.concatenate([digits["X0"], digits["X1"]]).reshape(-1, 784).astype(np.float32) / 255
+    labels = np.repeat([0, 1], [len(digits["X0"]), len(digits["X1"])])
+    errors, estimates, truths = [], [], []
+    for seed, bits in enumerate(np.linspace(0, 1, 200 if FULL else 20)):
+        sample = sm.datasets.resampled_labels(pixels, labels, 5000, bits, rng=seed)
+        result = sm.lmi(sample.x, sample.y, rng=seed, progress=False)
+        errors.append(result.mi_corrected - sample.truth)
+        estimates.append(result.mi_corrected)
+        truths.append(sample.truth)
+        print(f"truth={sample.truth:.3f} plain={result.mi:.3f} corrected={result.mi_corrected:.3f}", flush=True)
+    tau = kendalltau(truths, estimates)[0]
+    print(f"MNIST: MSE {np.mean(np.square(errors)):.5f}, bias {np.mean(errors):.4f}, Kendall {tau:.4f}")
+    assert np.mean(np.square(errors)) <= 0.0011
+
+
+HARD = {
+    "circle, 1 nuisance": lambda s: sm.datasets.symmetric("circle", n_exclusive=1, rng=s),
+    "circle, 2 nuisance": lambda s: sm.datasets.symmetric("circle", n_exclusive=2, rng=s),
+    "clusters, agreeing": lambda s: sm.datasets.clusters(rng=s, agreement=1.0),
+    "clusters, partly": lambda s: sm.datasets.clusters(rng=s),
+    "curved": lambda s: sm.datasets.curved(rng=s),
+    "heavy tails": lambda s: sm.datasets.heavy_tailed(rng=s),
+    "scale only": lambda s: sm.datasets.scale_only(rng=s),
+    "counts": lambda s: sm.datasets.overdispersed_counts(rng=s),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_where_gaussians_mislead(name):
+    errors = []
+    for seed in range(5):
+        sample = HARD[name](seed)
+        result = sm.lmi(sample.x, sample.y, rng=seed, progress=False)
+        errors.append(result.mi_corrected - sample.truth)
+        print(f"{name}: truth {sample.truth:.3f} plain {result.mi:.3f} corrected {result.mi_corrected:.3f}")
+    print(f"{name}: mean error {np.mean(errors):+.3f}, worst {np.abs(errors).max():.3f}")
+    assert np.abs(errors).max() < 0.4
