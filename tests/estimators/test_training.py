@@ -27,6 +27,7 @@ def run(settings, seed=0, lam=1.0, n=120):
         lambda rng: pairing.draw(rng, barcodes=np.arange(n - 20)),
         validation,
         n_latent=2,
+        objective="cross",
         lam=lam,
         alpha=1.0,
         settings=settings,
@@ -35,8 +36,8 @@ def run(settings, seed=0, lam=1.0, n=120):
         progress=lambda share, loss: seen.append((share, loss)),
     )
     with torch.no_grad():
-        losses = model.losses(rows_x.batch(validation.row_x), rows_y.batch(validation.row_y))
-    return history, seen, float(losses[1]), model
+        losses = model.losses(rows_x.batch(validation.row_x), rows_y.batch(validation.row_y), "cross")
+    return history, seen, float(losses.cross), model
 
 
 OVERFIT = Settings(hidden=(64, 32), learning_rate=1e-2, max_steps=400, check_every=5, patience=60, dropout=False)
@@ -86,10 +87,31 @@ def test_dropout_is_for_the_cross_decoders_in_training_only():
     generator = torch.Generator().manual_seed(0)
     model = CrossAutoencoder(5, 4, 2, (32, 16), generator)
     x, y = torch.randn(50, 5, generator=generator), torch.randn(50, 4, generator=generator)
-    self_loss, cross_loss = model.losses(x, y)
-    self_dropped, cross_dropped = model.losses(x, y, generator)
+    self_loss, cross_loss, _ = model.losses(x, y, "cross")
+    self_dropped, cross_dropped, _ = model.losses(x, y, "cross", generator)
     assert torch.equal(self_loss, self_dropped)
     assert not torch.equal(cross_loss, cross_dropped)
+
+
+@pytest.mark.parametrize("objective", ["infonce", "mine", "smile"])
+def test_contrastive_bounds_of_perfect_and_of_no_agreement(objective):
+    model = CrossAutoencoder(3, 3, 2, (8,), torch.Generator().manual_seed(0))
+    far_apart = 10.0 * torch.arange(6.0)[:, None].repeat(1, 2)
+    nowhere = torch.zeros(6, 2)
+    # Six pairs that agree and lie apart: InfoNCE can say log 6, MINE without bound, SMILE what its clip allows.
+    most = {"infonce": np.log(6), "mine": 200.0, "smile": 5.0}[objective]
+    assert model._bound(far_apart, far_apart, objective).item() == pytest.approx(most, rel=0.05)
+    assert model._bound(nowhere, nowhere, objective).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_objective_decides_which_terms_there_are():
+    model = CrossAutoencoder(3, 3, 2, (8,), torch.Generator().manual_seed(0))
+    x, y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(1))
+    terms = {objective: model.losses(x, y, objective) for objective in ("cross", "infonce", "cross+infonce")}
+    assert terms["cross"].contrast.item() == 0 < terms["cross"].cross.item()
+    assert terms["infonce"].cross.item() == 0 != terms["infonce"].contrast.item()
+    assert terms["cross+infonce"].cross.item() == terms["cross"].cross.item()
+    assert terms["cross+infonce"].contrast.item() == terms["infonce"].contrast.item()
 
 
 def test_dropout_masks_are_fair_coins():
