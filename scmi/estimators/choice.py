@@ -18,7 +18,7 @@ from .rows import Rows
 __all__ = ["Score", "best_n_latent", "linear_model", "score"]
 
 # Latent dimensions that a linear model may have, where the user names none.
-SIZES = (1, 2, 3, 4, 6, 9, 12)
+SIZES = (1, 2, 3, 4, 6, 9)
 # A larger model has to measure this much more, in bits.
 WORTH = 0.01
 N_FOLDS = 4

@@ -1,5 +1,6 @@
 """The estimate itself: split by barcode, train on one half, encode the other, and KSG in the latent spaces."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Union
@@ -7,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from scmi._warnings import user_stacklevel
+
 from ._neighbours import Metric
 from ._sources import Matrix
+from .cautions import cautions
 from .correction import correct
 from .jobs import Progress, run_jobs
 from .ksg import ksg
@@ -165,6 +169,13 @@ def estimate(
             **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         },
     )
+    for caution in cautions(
+        mi,
+        min(KSG_PAIRS, len(samples[0][0])),
+        max(model.reference_x.shape[1] for model in models),
+        improving=any(model.history.improving for model in models if _kind(model.model) != "linear"),
+    ):
+        warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
     return result, models
 
 

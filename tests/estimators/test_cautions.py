@@ -1,0 +1,37 @@
+"""Each caution appears past its threshold and not before; a plain estimate has none."""
+
+import numpy as np
+import pytest
+
+import scmi as sm
+from scmi.estimators.cautions import cautions
+
+
+def test_nothing_to_say():
+    assert cautions(1.0, 1000, 8, improving=False) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"mi": 7.0}, "nearly deterministic"),
+        ({"n_latent": 11}, "22 latent dimensions are more"),
+        ({"improving": True}, "still improving"),
+    ],
+)
+def test_each_has_its_sentence(changed, words):
+    (sentence,) = cautions(**{"mi": 1.0, "n_held_out": 1000, "n_latent": 8, "improving": False, **changed})
+    assert words in sentence
+
+
+def test_ksg_cannot_say_more_than_the_saturation():
+    # What the threshold rests on: the same variable twice.
+    x = np.random.default_rng(0).normal(size=1000)
+    assert sm.ksg(x, x).mean() == pytest.approx(np.log2(1000) - 1.3, abs=0.1)
+
+
+def test_users_are_told_where_they_called():
+    x = np.random.default_rng(0).normal(size=(300, 1))
+    with pytest.warns(UserWarning, match="nearly deterministic") as caught:
+        sm.lmi(x, x + 1e-6 * np.random.default_rng(1).normal(size=x.shape))
+    assert all(w.filename == __file__ for w in caught)
