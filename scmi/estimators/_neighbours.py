@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Metric", "marginal_counts"]
+__all__ = ["Counts", "Metric", "marginal_counts"]
 
 Metric = Literal["chebyshev", "euclidean"]
 Points = NDArray[np.float64]

@@ -15,12 +15,13 @@ from ._sources import Matrix
 from .cautions import cautions
 from .correction import correct
 from .jobs import Progress, run_jobs
-from .ksg import ksg
+from .ksg import ksg_on
 from .pairing import Draw, Pairing, split
 from .result import LMIResult
 from .settings import Objective, Settings
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
+    import torch
     from torch import nn
 
     from .components import ReducedModel
@@ -140,7 +141,8 @@ def estimate(
         models.append(
             FoldModel(model, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
         )
-        pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
+        where = next(model.parameters()).device
+        pmi[is_held_out] = _pmi_by_pairing(where, z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
         fold_of_pair[is_held_out] = fold
         for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS)):
             chosen = np.flatnonzero(pairing_of == pairing_number)[:KSG_PAIRS]
@@ -292,6 +294,7 @@ def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generato
 
 
 def _pmi_by_pairing(
+    device: "torch.device",
     z_x: Latent,
     at_x: Index,
     z_y: Latent,
@@ -305,7 +308,7 @@ def _pmi_by_pairing(
     for pairing in np.unique(pairing_of):
         chosen = rng.permutation(np.flatnonzero(pairing_of == pairing))
         for batch in np.array_split(chosen, -(-len(chosen) // KSG_PAIRS)):
-            pmi[batch] = ksg(z_x[at_x[batch]], z_y[at_y[batch]], k, metric=metric)
+            pmi[batch] = ksg_on(device, z_x[at_x[batch]], z_y[at_y[batch]], k, metric=metric)
     return pmi
 
 

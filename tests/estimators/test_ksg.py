@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from scipy.special import digamma
 from sklearn.neighbors import KDTree
 
 import scmi as sm
-from scmi.estimators.ksg import log_density_ratio
+from scmi.estimators import _neighbours_torch
+from scmi.estimators._neighbours import marginal_counts
+from scmi.estimators.ksg import ksg_on, log_density_ratio
 
 
 def brute_force(x, y, k):
@@ -164,3 +167,39 @@ def test_bad_input(x, y, k, error, message):
 def test_new_pairs_need_the_same_features():
     with pytest.raises(ValueError, match="x has 3 features, but reference_x has 2"):
         log_density_ratio(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros((9, 2)), np.zeros((9, 2)))
+
+
+@pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
+@pytest.mark.parametrize("ties", [False, True])
+def test_brute_force_in_torch_counts_the_same(metric, ties, monkeypatch):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 300, 3))
+    if ties:  # whole numbers, so that squares are summed without rounding
+        x, y = np.round(2 * x), np.round(2 * y)
+    monkeypatch.setattr(_neighbours_torch, "BLOCK_VALUES", 100 * 300)  # several blocks, the last one shorter
+    counts = _neighbours_torch.marginal_counts(x, y, 3, metric=metric, device=torch.device("cpu"))
+    expected = marginal_counts(x, y, x, y, 3, same=True, metric=metric)
+    np.testing.assert_array_equal(counts, expected)
+
+
+@pytest.mark.gpu
+def test_same_numbers_on_a_gpu():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    x, y = np.random.default_rng(0).normal(size=(2, 2000, 8))
+    on_gpu = ksg_on(torch.device("cuda"), x, y, 3, metric="euclidean")
+    np.testing.assert_allclose(on_gpu, sm.ksg(x, y, metric="euclidean"), atol=1e-10)
+    sample = sm.datasets.gaussian(1000, 60, 1, 1.0, rng=0)
+    # Two devices draw different weights: the spread over seeds is .05.
+    assert sm.lmi(sample.x, sample.y, device="cuda").mi == pytest.approx(sm.lmi(sample.x, sample.y).mi, abs=0.2)
+
+
+@pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
+def test_windows_count_as_brute_force_does(metric):
+    x, y = np.random.default_rng(1).normal(size=(2, 700, 5))
+    distances = [cdist(side, side, metric) for side in (x, y)]
+    radius = np.sort(np.maximum(*distances), axis=1)[:, 3]
+    expected = [(distance < radius[:, None]).sum(axis=1) - 1 for distance in distances]
+    np.testing.assert_array_equal(marginal_counts(x, y, x, y, 3, same=True, metric=metric), expected)

@@ -210,7 +210,7 @@ def test_copies_on_one_side_only_are_no_copies(recwarn):
     x, y = gaussian(60, 5, 1.0, 0)
     x[:3] = x[5]
     sm.lmi(x, y, preset=FAST)
-    assert not recwarn.list
+    assert not [warning for warning in recwarn if "copies" in str(warning.message)]
 
 
 def test_constant_columns_are_fine():
