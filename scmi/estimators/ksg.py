@@ -8,7 +8,7 @@ from scipy.special import digamma
 
 from scmi._logging import logger
 
-from ._neighbours import Metric, marginal_counts
+from ._neighbours import Counts, Metric, marginal_counts
 from ._validation import as_points, check_same_length
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
     .. math:: \left[\psi(k) + \psi(N) - \psi(n_x + 1) - \psi(n_y + 1)\right] / \ln 2 .
 
     The mean over the samples estimates the mutual information. Scales matter: bring columns to comparable scales
-    first. Exact copies of a joint sample are at distance 0 and break the estimator.
+    first. Discrete values are fine on one side or both: a joint sample that occurs more than k times is an atom, whose
+    other copies take the place of its k neighbours, and points with the same x (or y) that of those strictly nearer. So
+    drop copies that stand for nothing, such as cells listed twice.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
 
     References
     ----------
-    Kraskov, Stögbauer and Grassberger (2004), estimator 1; as pointwise values: Algorithm 5 of :cite:t:`Gowri2024`.
+    Kraskov, Stögbauer and Grassberger (2004), estimator 1; as pointwise values: Algorithm 5 of :cite:t:`Gowri2024`. For
+    atoms: Gao, Kannan, Oh and Viswanath (2017).
 
     Examples
     --------
@@ -70,7 +73,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
     _check_k(k, n - 1)
-    return _bits(k, n, *marginal_counts(x, y, x, y, k, same=True, metric=metric))
+    return _pointwise(x, y, k, marginal_counts(x, y, x, y, k, same=True, metric=metric))
 
 
 def ksg_on(device: "torch.device", x: Points, y: Points, k: int, *, metric: Metric) -> NDArray[np.float64]:
@@ -81,7 +84,7 @@ def ksg_on(device: "torch.device", x: Points, y: Points, k: int, *, metric: Metr
 
     logger.debug("KSG of %d pairs by blocked brute force on %s", len(x), device)
     x, y = as_points(x, "x"), as_points(y, "y")
-    return _bits(k, len(x), *_neighbours_torch.marginal_counts(x, y, k, metric=metric, device=device))
+    return _pointwise(x, y, k, _neighbours_torch.marginal_counts(x, y, k, metric=metric, device=device))
 
 
 def log_density_ratio(
@@ -138,6 +141,30 @@ def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))
     value: NDArray[np.float64] = (psi[k - 1] + psi[n - 1] - (psi[count_x] + psi[count_y])) / np.log(2)
     return value
+
+
+def _pointwise(x: Points, y: Points, k: int, counts: Counts) -> NDArray[np.float64]:
+    value = _bits(k, len(x), *counts)
+    if (counts[0] + counts[1] > 0).all():
+        return value
+    # Nothing is nearer than distance 0: some joint samples may occur more than k times. How often they, their x and their
+    # y occur is then what counts.
+    n_copies = _copies(np.hstack([x, y]))
+    atom = n_copies > k
+    psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
+    n_x, n_y = _copies(x)[atom], _copies(y)[atom]
+    value[atom] = (psi[n_copies[atom] - 2] + psi[-1] - psi[n_x - 1] - psi[n_y - 1]) / np.log(2)
+    return value
+
+
+def _copies(points: Points) -> NDArray[np.int64]:
+    """How many rows equal each row, itself among them."""
+    order = np.lexsort(points.T)
+    ranked = points[order]
+    group = np.cumsum(np.concatenate([[False], (ranked[1:] != ranked[:-1]).any(axis=1)]))
+    copies = np.empty(len(points), dtype=np.int64)
+    copies[order] = np.bincount(group)[group]
+    return copies
 
 
 def _check_k(k: int, n_others: int) -> None:

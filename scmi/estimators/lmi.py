@@ -1,13 +1,15 @@
 """Latent mutual information of plain arrays: the estimator and the one-call function."""
 
 import warnings
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
 
@@ -250,7 +252,8 @@ def lmi(
     Parameters
     ----------
     x, y
-        Samples x features, dense or sparse; row i of both is one joint sample. Dask arrays (of dense or CSR chunks),
+        Samples x features, dense or sparse; row i of both is one joint sample. A vector of labels (strings or categories:
+        fate, cell type, perturbation) stands for its one-hot columns. Dask arrays (of dense or CSR chunks),
         HDF5 datasets and anndata's backed CSR are read once and kept if they take no more than 2 GiB, and otherwise
         read some rows at a time whenever they are needed.
     groups
@@ -293,7 +296,19 @@ def lmi(
         n_jobs=n_jobs,
         progress=progress,
     )
-    return model.fit(x, y, groups).result_
+    return model.fit(_one_hot(x, "x"), _one_hot(y, "y"), groups).result_
+
+
+def _one_hot(values: ArrayLike, name: str) -> ArrayLike:
+    """A column for every label of a vector of labels; anything else as it is."""
+    labels: Any = values if hasattr(values, "dtype") else np.asarray(values)
+    if getattr(labels, "ndim", 0) != 1 or getattr(labels.dtype, "kind", "O") not in "OUST":
+        return values
+    if pd.isna(labels).any():
+        raise ValueError(f"{name} has {int(pd.isna(labels).sum())} missing labels; drop those rows first.")
+    columns = pd.get_dummies(pd.Series(np.asarray(labels)), dtype=float)
+    logger.info("%s holds labels: %d one-hot columns", name, columns.shape[1])
+    return columns.to_numpy()
 
 
 def _with_features(matrix: Matrix, n_features: int, name: str) -> Matrix:

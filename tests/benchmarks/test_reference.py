@@ -94,17 +94,17 @@ def test_five_thousand_dimensions(reference, tmp_path):
     sample = sm.datasets.gaussian(2000, 5000, 4, 1.0, rng=0)
     np.savez(tmp_path / "data.npz", x=sample.x, y=sample.y)
     ours = [run(sys.executable, OURS, tmp_path / "data.npz") for _ in range(3)]
-    one, three = (run(reference, THEIRS, tmp_path / "data.npz", epochs) for epochs in (1, 3))
-    epoch = (three["seconds"] - one["seconds"]) / 2
+    one, six = (run(reference, THEIRS, tmp_path / "data.npz", epochs) for epochs in (1, 6))
+    epoch = (six["seconds"] - one["seconds"]) / 5
     seconds = np.median([result["seconds"] for result in ours])
     least = one["seconds"] + 30 * epoch
     for result in ours:
         show("d=5000 ours", result)
-    show("d=5000 published, 3 epochs", three)
+    show("d=5000 published, 6 epochs", six)
     print(f"published: {epoch:.1f} s an epoch, {least:.0f} s at least; ratio at least {least / seconds:.0f}")
     print(f"peak memory, published over ours: {three['peak'] / ours[0]['peak']:.1f}")
     assert least / seconds > 60
-    assert three["peak"] > 3 * ours[0]["peak"]
+    assert six["peak"] > 3 * ours[0]["peak"]
 
 
 def test_lineage_size(reference, tmp_path):

@@ -19,7 +19,7 @@ from scmi.estimators.ksg import ksg_on, log_density_ratio
 
 
 def brute_force(x, y, k):
-    """Algorithm 5 with strict counts of the other points, one pair of points after the other."""
+    """Algorithm 5 with strict counts of the other points, one pair of points after the other; copies are counted."""
     n = len(x)
     values = []
     for i in range(n):
@@ -27,8 +27,9 @@ def brute_force(x, y, k):
         in_x = [np.abs(x[i] - x[j]).max() for j in others]
         in_y = [np.abs(y[i] - y[j]).max() for j in others]
         radius = sorted(max(pair) for pair in zip(in_x, in_y, strict=True))[k - 1]
-        n_x, n_y = (sum(distance < radius for distance in marginal) for marginal in (in_x, in_y))
-        values.append(digamma(k) + digamma(n) - digamma(n_x + 1) - digamma(n_y + 1))
+        n_x, n_y = (sum(d < radius or d == radius == 0 for d in marginal) for marginal in (in_x, in_y))
+        n_joint = k if radius > 0 else sum(max(pair) == 0 for pair in zip(in_x, in_y, strict=True))
+        values.append(digamma(n_joint) + digamma(n) - digamma(n_x + 1) - digamma(n_y + 1))
     return np.array(values) / np.log(2)
 
 
