@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from ._neighbours import Metric
 from ._sources import Matrix
 from .correction import correct
+from .heldout import HeldOut
 from .jobs import Progress, run_jobs
 from .ksg import ksg
 from .pairing import Draw, Pairing, split
-from .result import LMIResult
+from .result import LMIResult, mi_by_pairing
 from .settings import Objective, Settings
+from .uncertainty import uncertainty
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
     from torch import nn
@@ -93,14 +95,16 @@ def estimate(
     device: str,
     n_jobs: int,
     progress: Progress,
+    n_permutations: int = 0,
+    strata: Index | None = None,
 ) -> tuple[LMIResult, list[FoldModel]]:
     """Train one model per fold and estimate ``n_pairings`` random pairings of the barcodes it never saw.
 
     No estimated pairing influences a gradient, a stopping time or a scale: the halves are split by whole groups of
-    barcodes, and the validation pairs for early stopping come from the training half.
+    barcodes, and the validation pairs for early stopping come from the training half. ``strata`` labels the rows of x.
     """
     check_enough(pairing, k, settings)
-    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs = rng.spawn(6)
+    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]
 
@@ -122,6 +126,7 @@ def estimate(
     jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
     samples: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    held_out_pairs: list[HeldOut] = []
     trained: list[Trained] = run_folds(_train_fold, jobs, n_jobs, progress)
     for fold, (model, scales, history) in enumerate(trained):
         held_out = folds[fold][1]
@@ -133,9 +138,12 @@ def estimate(
         z_x = _apply([model.encoder_x], x, scales[0], rows_x)
         z_y = _apply([model.encoder_y], y, scales[1], rows_y)
         in_first = pairing_of == 0
-        models.append(
-            FoldModel(model, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
-        )
+        reference_x, reference_y = z_x[at_x[in_first]], z_y[at_y[in_first]]
+        models.append(FoldModel(model, *scales, history, reference_x=reference_x, reference_y=reference_y))
+        chosen = np.flatnonzero(is_held_out)[in_first]
+        groups = pairing.groups[pairs.barcode[chosen]]
+        strata_of = None if strata is None else strata[pairs.row_x[chosen]]
+        held_out_pairs.append(HeldOut(reference_x, reference_y, groups=groups, strata=strata_of))
         pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
         fold_of_pair[is_held_out] = fold
         for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS)):
@@ -143,11 +151,26 @@ def estimate(
             samples.append((z_x[at_x[chosen]].astype(np.float64), z_y[at_y[chosen]].astype(np.float64)))
     mi = float(pmi[fold_of_pair >= 0].mean())
     correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
+    error = uncertainty(
+        held_out_pairs,
+        mi,
+        mi_by_pairing(pairs, pmi),
+        k=k,
+        metric=settings.metric,
+        n_permutations=n_permutations,
+        rng=error_rng,
+    )
     result = LMIResult(
         mi=mi,
         mi_corrected=correction.mi,
         corrected=correction.applied,
         correction=correction.reason,
+        se=error.se,
+        se_parts=error.se_parts,
+        ci=error.ci,
+        p=error.p,
+        null=error.null,
+        missing=error.missing,
         pmi=pmi,
         fold=fold_of_pair,
         pairs=pairs,
@@ -161,6 +184,7 @@ def estimate(
             "lam": lam,
             "alpha": alpha,
             "n_pairings": n_pairings,
+            "n_permutations": n_permutations,
             "latent_model": [_kind(model.model) for model in models],
             **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         },
