@@ -1,12 +1,13 @@
 """One population of cells, as the tools hand it to the estimator."""
 
 import warnings
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scmi._slots import matrix_of
+from scmi._slots import DEFAULT, Default, matrix_of
 from scmi._warnings import user_stacklevel
 from scmi.estimators._sources import Matrix, as_stored, take_rows
 from scmi.estimators._validation import as_matrix, count_copies
@@ -14,7 +15,7 @@ from scmi.estimators._validation import as_matrix, count_copies
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Side", "cells_of", "side_of", "warn_of_copies"]
+__all__ = ["Side", "cells_of", "described", "side_of", "warn_of_copies"]
 
 
 class Side(NamedTuple):
@@ -51,3 +52,16 @@ def warn_of_copies(side: Side, paired: NDArray[np.int64]) -> None:
             UserWarning,
             stacklevel=user_stacklevel(),
         )
+
+
+def described(params: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, in types that h5ad and zarr can hold."""
+    params = deepcopy(params)
+    if isinstance(params["mask_var"], Default):
+        params["mask_var"] = repr(DEFAULT)
+    elif not isinstance(params["mask_var"], str | None):
+        params["mask_var"] = "array"
+    for name in {"pair_key", "groups", "times", "wells"} & set(params):
+        if not isinstance(params[name], str | None):
+            params[name] = list(map(str, params[name]))
+    return params

@@ -1,7 +1,6 @@
 """The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
-from scmi.tl._sides import Side, cells_of, side_of, warn_of_copies
+from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -285,14 +284,6 @@ def _strata(side: Side, column: str, paired: NDArray[np.int64]) -> NDArray[np.in
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a result, in types that h5ad and zarr can hold."""
-    params = {**deepcopy(result.params), **asked}
-    if isinstance(params["mask_var"], Default):
-        params["mask_var"] = repr(DEFAULT)
-    elif not isinstance(params["mask_var"], str | None):
-        params["mask_var"] = "array"
-    for name in ("pair_key", "groups"):
-        if not isinstance(params[name], str | None):
-            params[name] = list(map(str, params[name]))
     history = pd.concat(
         [
             pd.DataFrame({"fold": fold, "step": h.step, "train": h.train, "validation": h.validation})
@@ -302,7 +293,7 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     )
     history.index = history.index.astype(str)
     return {
-        "params": params,
+        "params": described({**result.params, **asked}),
         "mi": result.mi,
         "mi_corrected": result.mi_corrected,
         "correction": result.correction,
