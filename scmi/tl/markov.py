@@ -1,6 +1,6 @@
 """Is the early transcriptome enough to predict the late one, or do sisters share more?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from scmi._logging import logger
-from scmi._progress import progress_bar
+from scmi._progress import Tick, after, progress_bar
 from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable
 from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.comparison import Arm, Comparison, compare
@@ -187,9 +187,9 @@ def markov_test(
     steps = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
     with progress_bar(settings.n_folds * steps, progress, "Markov test") as tick:
 
-        def test(matrices: Sequence[Any], after: int) -> Comparison:
+        def test(matrices: Sequence[Any], before: int) -> Comparison:
             arms = [Arm(x=matrices[i], y=matrices[2], pairing=pairings[i]) for i in (0, 1)]
-            done = _after(tick, settings.n_folds * after)
+            done = after(tick, settings.n_folds * before)
             paired, own_rng = clones == "shared", np.random.default_rng(seed)
             return compare(*arms, paired=paired, rng=own_rng, progress=done, **options)
 
@@ -202,7 +202,7 @@ def markov_test(
             lower = MarkovTest.of(test(matrices, 2), names, depth=depth)
         ceiling, why = None, "one well only at the early time"
         if early_wells is not None:
-            done = _after(tick, settings.n_folds * (steps - 1))
+            done = after(tick, settings.n_folds * (steps - 1))
             among = shared if clones == "shared" else None
             ceiling, why = _ceiling(
                 adata,
@@ -347,7 +347,7 @@ def _ceiling(
     matrix_options: dict[str, Any],
     options: dict[str, Any],
     rng: np.random.Generator,
-    progress: Callable[[float, float], None],
+    progress: Tick,
 ) -> tuple[Estimate | None, str]:
     """Information between early sisters, or why it can't be told."""
     first, second = (_side(adata, sample, matrix_options) for sample in wells)
@@ -363,7 +363,3 @@ def _ceiling(
         return None, str(reason)
     result, _ = estimate(first.matrix, second.matrix, pairing, rng=rng, progress=progress, **options)
     return Estimate.of(result, (wells[0].name, wells[1].name)), ""
-
-
-def _after(tick: Callable[[float, float], None], before: int) -> Callable[[float, float], None]:
-    return lambda done, loss: tick(before + done, loss)

@@ -119,7 +119,9 @@ def test_slots(experiment, one):
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, 8)
     assert experiment.obsm["X_lmi"].dtype == np.float32
-    assert set(stored) == {"params", "mi", "n_pairs", "mi_by_pairing", "history"}
+    errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing"}
+    plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history"}
+    assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert stored["mi_by_pairing"].shape == (20,)
     assert stored["params"]["groups"] == ["2", "6"]
