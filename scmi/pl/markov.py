@@ -87,6 +87,7 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
     ax.set_ylabel("mutual information (bits)")
     ax.spines[["top", "right"]].set_visible(False)
     ax.use_sticky_edges = False  # those of the boxes would cut off the margin below
+    ax.autoscale_view()
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize="x-small")
         low, high = ax.get_ylim()
