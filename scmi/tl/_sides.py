@@ -61,7 +61,7 @@ def described(params: dict[str, Any]) -> dict[str, Any]:
         params["mask_var"] = repr(DEFAULT)
     elif not isinstance(params["mask_var"], str | None):
         params["mask_var"] = "array"
-    for name in {"pair_key", "groups", "times", "wells"} & set(params):
+    for name in {"pair_key", "groups", "times", "wells", "condition_on"} & set(params):
         if not isinstance(params[name], str | None):
             params[name] = list(map(str, params[name]))
     return params

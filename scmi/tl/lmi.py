@@ -1,6 +1,7 @@
 """The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
+from scmi.tl._conditioned import conditioned, covariate_of
 from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def lmi(
     preset: str | Settings = "default",
     n_permutations: int = 999,
     strata: str | None = None,
+    condition_on: str | Sequence[str] | None = None,
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
     n_jobs: int = -1,
@@ -101,6 +104,11 @@ def lmi(
     strata
         ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
         only, so that what a stratum tells about both sides does not count as significant.
+    condition_on
+        ``.obs`` column of labels, or columns of numbers (cell cycle scores, depth), of the first population. Also
+        estimates how much the two populations share beyond it, by nearest neighbours in the same latent spaces: within
+        labels, or given the numbers, with a p-value by permuting partners within labels (exact) or among the cells
+        nearest in the numbers (approximate). See :mod:`scmi.estimators.conditional`.
     rng
         Seed or generator. The same seed on the same device gives the same numbers.
     device
@@ -132,7 +140,8 @@ def lmi(
         `mi` (bits), `mi_corrected` (bits: the number to report; equal to `mi` unless `correction` says that what KSG
         misses in many dimensions was added), `mi_se`, `mi_se_parts` and `mi_ci` (standard error and 90 % interval of
         `mi`), `p_value` and `null` (the permutation test; see :class:`scmi.LMIResult`), `missing` (why an error or p is
-        NaN), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
+        NaN), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
+        first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
 
     Raises
@@ -167,6 +176,8 @@ def lmi(
     check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
     if n_permutations != 0:
         check_counts(n_permutations=n_permutations)
+    elif condition_on is not None:
+        raise ValueError("`condition_on` is tested by permutation; `n_permutations` must be at least 1.")
     check_objective(objective)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
@@ -176,11 +187,15 @@ def lmi(
     )
     check_enough(clones.pairing, k, settings)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
+    covariate = None
+    if condition_on is not None:
+        covariate = covariate_of(side_a.target, side_a.rows, condition_on, clones.pairing.rows_x)
+    rng = as_generator(rng)
     warn_of_copies(side_a, clones.pairing.rows_x)
     warn_of_copies(side_b, clones.pairing.rows_y)
 
     with progress_bar(settings.n_folds, progress, "LMI") as tick:
-        result, _ = estimate(
+        result, models = estimate(
             side_a.matrix,
             side_b.matrix,
             clones.pairing,
@@ -191,7 +206,7 @@ def lmi(
             lam=1.0,
             alpha=1.0,
             settings=settings,
-            rng=as_generator(rng),
+            rng=rng,
             device=device,
             n_jobs=n_jobs,
             progress=tick,
@@ -200,10 +215,30 @@ def lmi(
         )
     logger.info("%s in %d pairings", result, n_pairings)
 
-    asked = {"pair_key": pair_key, "groupby": groupby, "groups": groups, "strata": strata, **matrix_options}
+    stored = {}
+    if covariate is not None:
+        stored["conditional"] = conditioned(
+            result,
+            models,
+            clones.pairing.groups,
+            covariate,
+            k=k,
+            metric=settings.metric,
+            n_permutations=n_permutations,
+            rng=rng.spawn(1)[0],
+        )
+
+    asked = {
+        "pair_key": pair_key,
+        "groupby": groupby,
+        "groups": groups,
+        "strata": strata,
+        "condition_on": condition_on,
+        **matrix_options,
+    }
     for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
         _clear(target, key_added, result.z_x.shape[1])
-        target.uns[key_added] = _as_uns(result, asked)
+        target.uns[key_added] = {**_as_uns(result, asked), **deepcopy(stored)}
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
     if not copy:
