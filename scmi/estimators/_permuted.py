@@ -118,13 +118,14 @@ def _walk(
         nearest = np.empty(k)
         subtotal = 0.0
         for b in range(order.shape[0]):
-            j = partner[start + b]
+            # Unsigned: numba would ask of every signed index whether it counts from the end.
+            j = np.uintp(partner[start + b])
             nearest[:] = np.inf
             kth = np.inf
             t = 0
             while t < n_others and distance[b, t] < kth:
                 d = distance[b, t]
-                other = partner[order[b, t]]
+                other = np.uintp(partner[np.uintp(order[b, t])])
                 # To leave the loops early would cost more in mispredicted branches.
                 if euclidean:
                     square = 0.0

@@ -131,7 +131,7 @@ def _same_barcodes(
     groups: Index,
     rng: np.random.Generator,
 ) -> tuple[Sequence[HeldOut], Sequence[HeldOut]]:
-    """The first pairing of each fold, row i of both being the same barcode; at most 3,000 of them."""
+    """The first pairing of each fold, row i of both being the same barcode; at most 700 of them."""
     folds_a: list[HeldOut] = []
     folds_b: list[HeldOut] = []
     for fold, (model_a, model_b) in enumerate(zip(a[1], b[1], strict=True)):

@@ -49,7 +49,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         ``"default"``, or ``"paper"`` for the published architecture and training; or a
         :class:`~scmi.estimators.settings.Settings`.
     n_permutations
-        Permutations of the partners for the p-value, of at most 3,000 pairs per fold; 0 for no test.
+        Permutations of the partners for the p-value, of at most 700 pairs per fold; 0 for no test.
     rng
         Seed or generator. The same seed on the same device gives the same numbers.
     device

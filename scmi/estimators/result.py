@@ -77,8 +77,9 @@ class LMIResult(MIResult):
     p
         Whether x and y are independent: one-sided, by permuting the partners of the held-out pairs of the first random
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see
-        :func:`scmi.estimators.inference.permutation_test`. Where a fold holds more than 3,000 pairs, as many of them,
-        drawn at random, serve for ``p`` and ``se``.
+        :func:`scmi.estimators.inference.permutation_test`. Where a fold holds more than 700 pairs, as many of them,
+        drawn at random, serve for ``p`` and ``se``, so that both cost less than training: dependence of a few
+        hundredths of a bit may then be missed.
     null
         The estimate under each permutation, in bits.
     missing

@@ -100,7 +100,7 @@ def lmi(
     preset
         ``"default"``, or ``"paper"`` for the published architecture and training.
     n_permutations
-        Permutations of the partners for the p-value, of at most 3,000 pairs per fold; 0 for no test.
+        Permutations of the partners for the p-value, of at most 700 pairs per fold; 0 for no test.
     strata
         ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
         only, so that what a stratum tells about both sides does not count as significant.
