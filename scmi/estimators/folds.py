@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from ._neighbours import Metric
 from ._sources import Matrix
 from .correction import correct
-from .heldout import HeldOut
 from .jobs import Progress, run_jobs
 from .ksg import ksg
 from .pairing import Draw, Pairing, split
 from .result import LMIResult, mi_by_pairing
 from .settings import Objective, Settings
-from .uncertainty import uncertainty
+from .uncertainty import held_out_pairs, uncertainty
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
     from torch import nn
@@ -126,7 +125,6 @@ def estimate(
     jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
     samples: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    held_out_pairs: list[HeldOut] = []
     trained: list[Trained] = run_folds(_train_fold, jobs, n_jobs, progress)
     for fold, (model, scales, history) in enumerate(trained):
         held_out = folds[fold][1]
@@ -138,12 +136,9 @@ def estimate(
         z_x = _apply([model.encoder_x], x, scales[0], rows_x)
         z_y = _apply([model.encoder_y], y, scales[1], rows_y)
         in_first = pairing_of == 0
-        reference_x, reference_y = z_x[at_x[in_first]], z_y[at_y[in_first]]
-        models.append(FoldModel(model, *scales, history, reference_x=reference_x, reference_y=reference_y))
-        chosen = np.flatnonzero(is_held_out)[in_first]
-        groups = pairing.groups[pairs.barcode[chosen]]
-        strata_of = None if strata is None else strata[pairs.row_x[chosen]]
-        held_out_pairs.append(HeldOut(reference_x, reference_y, groups=groups, strata=strata_of))
+        models.append(
+            FoldModel(model, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
+        )
         pmi[is_held_out] = _pmi_by_pairing(z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
         fold_of_pair[is_held_out] = fold
         for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS)):
@@ -152,7 +147,7 @@ def estimate(
     mi = float(pmi[fold_of_pair >= 0].mean())
     correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
     error = uncertainty(
-        held_out_pairs,
+        held_out_pairs(models, pairs, fold_of_pair, pairing.groups, strata),
         mi,
         mi_by_pairing(pairs, pmi),
         k=k,
