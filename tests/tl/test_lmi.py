@@ -117,7 +117,7 @@ def test_slots(experiment, one):
     assert sm.tl.lmi(experiment, **one) is None
     obs, stored = experiment.obs, experiment.uns["lmi"]
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
-    assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, 8)
+    assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
     errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing"}
     plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history"}
