@@ -14,6 +14,11 @@ class Tick(Protocol):
     def __call__(self, done: float, loss: float) -> None: ...
 
 
+def after(tick: Tick, before: float) -> Tick:
+    """Moves the bar on from where earlier estimates left it."""
+    return lambda done, loss: tick(before + done, loss)
+
+
 @contextmanager
 def progress_bar(total: float, show: bool | None, what: str) -> Iterator[Tick]:
     """A bar that counts to ``total``; ``show=None`` shows it where somebody watches, in a terminal or a notebook."""

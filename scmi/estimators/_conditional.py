@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from ._neighbours import Metric
 from ._permuted import sorted_blocks
 
 __all__ = ["count_psi", "local_permutation"]
@@ -13,7 +14,7 @@ Values = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], k: int) -> Values:
+def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], k: int, metric: Metric) -> Values:
     """``psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1)`` of each point, with ``x[permutation]`` for x.
 
     As in ``_permuted``: what no permutation of x changes, the order of the others in (y, z) and in z, is found once.
@@ -26,6 +27,8 @@ def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], 
         Permutations x N.
     k
         Which joint neighbour sets the distance.
+    metric
+        Distance within each of x, y and z.
 
     Returns
     -------
@@ -33,8 +36,8 @@ def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], 
     """
     psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
     value = np.empty(permutations.shape)
-    for in_yz, in_z in zip(sorted_blocks(y, z), sorted_blocks(z), strict=True):
-        _count(*in_yz, *in_z[1:], x, permutations, k, psi, value)
+    for in_yz, in_z in zip(sorted_blocks(y, z, metric=metric), sorted_blocks(z, metric=metric), strict=True):
+        _count(*in_yz, *in_z[1:], x, permutations, k, metric == "euclidean", psi, value)
     return value
 
 
@@ -48,10 +51,11 @@ def _count(
     x: Values,
     permutations: NDArray[np.int32],
     k: int,
+    euclidean: bool,
     psi: Values,
     value: Values,
 ) -> None:
-    n_others, n_features = order_z.shape[1], x.shape[1]
+    n_others = order_z.shape[1]
     for p in numba.prange(len(permutations)):
         owner = permutations[p]
         nearest = np.empty(k)
@@ -61,11 +65,8 @@ def _count(
             kth = np.inf
             n_yz = 0
             while n_yz < n_others and distance_yz[b, n_yz] < kth:
-                d = distance_yz[b, n_yz]
-                other = owner[order_yz[b, n_yz]]
-                for f in range(n_features):
-                    v = abs(x[i, f] - x[other, f])
-                    d = v if v > d else d
+                d = _distance(x, i, owner[order_yz[b, n_yz]], euclidean)
+                d = max(d, distance_yz[b, n_yz])
                 if d < kth:
                     q = k - 1
                     while q > 0 and nearest[q - 1] > d:
@@ -79,13 +80,18 @@ def _count(
             n_z = np.searchsorted(distance_z[b], kth)
             n_xz = 0
             for t in range(n_z):
-                other = owner[order_z[b, t]]
-                d = 0.0
-                for f in range(n_features):
-                    v = abs(x[i, f] - x[other, f])
-                    d = v if v > d else d
-                n_xz += d < kth
+                n_xz += _distance(x, i, owner[order_z[b, t]], euclidean) < kth
             value[p, start + b] = psi[n_xz] + psi[n_yz] - psi[n_z]
+
+
+@numba.njit(cache=True)
+def _distance(x: Values, i: int, j: int, euclidean: bool) -> float:
+    """Between two points; squared, if Euclidean."""
+    d = 0.0
+    for f in range(x.shape[1]):
+        u = x[i, f] - x[j, f]
+        d = d + u * u if euclidean else max(d, abs(u))
+    return d
 
 
 def local_permutation(near: Index, rng: np.random.Generator) -> NDArray[np.int32]:

@@ -6,11 +6,14 @@ among the k nearest in both. At independence these are about sqrt(kN) of N.
 """
 
 from collections.abc import Iterator
+from functools import reduce
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
+
+from ._neighbours import Metric
 
 __all__ = ["permuted_sums", "sorted_blocks"]
 
@@ -22,8 +25,8 @@ BLOCK_ENTRIES = 2**21
 RADIUS_ENTRIES = 2**25
 
 
-def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], k: int) -> Values:
-    """Sum over the points of ``ksg(x, y[permutation], k)`` in bits, for each permutation.
+def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], k: int, metric: Metric) -> Values:
+    """Sum over the points of ``ksg(x, y[permutation], k, metric=metric)`` in bits, for each permutation.
 
     Parameters
     ----------
@@ -33,8 +36,11 @@ def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], k: int)
         Permutations x N: point i of x is paired with point ``permutation[i]`` of y.
     k
         Which joint neighbour sets the distance.
+    metric
+        Distance within x and within y.
     """
     n = len(x)
+    euclidean = metric == "euclidean"
     chunk = max(1, RADIUS_ENTRIES // n)
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))
     sums = np.empty(len(permutations))
@@ -43,42 +49,51 @@ def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], k: int)
         # Under each permutation, the distance of each point of y to its k-th joint neighbour.
         radius = np.empty((len(part), n))
         total = np.zeros(len(part))
-        for start, order, distance in sorted_blocks(x):
-            _walk(order, distance, start, y, part, k, psi, radius, total)
+        for start, order, distance in sorted_blocks(x, metric=metric):
+            _walk(order, distance, start, y, part, k, euclidean, psi, radius, total)
         radius = np.ascontiguousarray(radius.T)
-        for start, _, distance in sorted_blocks(y):
+        for start, _, distance in sorted_blocks(y, metric=metric):
             _count_nearer(distance, radius[start : start + len(distance)], psi, total)
         sums[first : first + chunk] = (n * (psi[k - 1] + psi[n - 1]) - total) / np.log(2)
     return sums
 
 
-def sorted_blocks(*spaces: Values) -> Iterator[tuple[int, Index, Values]]:
+def sorted_blocks(*spaces: Values, metric: Metric) -> Iterator[tuple[int, Index, Values]]:
     """Other points of each row in the order of their distance, the largest over the spaces, some rows at a time.
+
+    Euclidean distances are squared, and added up over the features in the order in which permutations add them up:
+    where the k-th neighbour is itself compared with the radius, the last digit counts.
 
     Yields the first row of the block, the order and the distances, both rows x (N - 1).
     """
     n = len(spaces[0])
-    points = np.ascontiguousarray(np.hstack(spaces).T)
+    points = [np.ascontiguousarray(space.T) for space in spaces]
     rows = max(1, BLOCK_ENTRIES // n)
     for start in range(0, n, rows):
-        distance = _distances(points, start, min(start + rows, n))
+        stop = min(start + rows, n)
+        distance = reduce(np.maximum, [_distances(space, start, stop, metric == "euclidean") for space in points])
         # The point itself is set at infinity, so it comes last.
         order = np.argsort(distance, axis=1)[:, :-1]
         yield start, order, np.take_along_axis(distance, order, axis=1)
 
 
 @numba.njit(cache=True, parallel=True)
-def _distances(points: Values, start: int, stop: int) -> Values:
+def _distances(points: Values, start: int, stop: int, euclidean: bool) -> Values:
     n = points.shape[1]
     distance = np.zeros((stop - start, n))
     for b in numba.prange(stop - start):
         i = start + b
         for f in range(points.shape[0]):
             q = points[f, i]
-            for j in range(n):
-                v = abs(points[f, j] - q)
-                w = distance[b, j]
-                distance[b, j] = v if v > w else w
+            if euclidean:
+                for j in range(n):
+                    u = points[f, j] - q
+                    distance[b, j] += u * u
+            else:
+                for j in range(n):
+                    v = abs(points[f, j] - q)
+                    w = distance[b, j]
+                    distance[b, j] = v if v > w else w
         distance[b, i] = np.inf
     return distance
 
@@ -91,6 +106,7 @@ def _walk(
     y: Values,
     permutations: NDArray[np.int32],
     k: int,
+    euclidean: bool,
     psi: Values,
     radius: Values,
     total: Values,
@@ -102,16 +118,25 @@ def _walk(
         nearest = np.empty(k)
         subtotal = 0.0
         for b in range(order.shape[0]):
-            j = partner[start + b]
+            # Unsigned: numba would ask of every signed index whether it counts from the end.
+            j = np.uintp(partner[start + b])
             nearest[:] = np.inf
             kth = np.inf
             t = 0
             while t < n_others and distance[b, t] < kth:
                 d = distance[b, t]
-                other = partner[order[b, t]]
-                for f in range(n_features):
-                    v = abs(y[j, f] - y[other, f])
-                    d = v if v > d else d  # to leave the loop early would cost more in mispredicted branches
+                other = np.uintp(partner[np.uintp(order[b, t])])
+                # To leave the loops early would cost more in mispredicted branches.
+                if euclidean:
+                    square = 0.0
+                    for f in range(n_features):
+                        u = y[j, f] - y[other, f]
+                        square += u * u
+                    d = square if square > d else d
+                else:
+                    for f in range(n_features):
+                        v = abs(y[j, f] - y[other, f])
+                        d = v if v > d else d
                 if d < kth:
                     q = k - 1
                     while q > 0 and nearest[q - 1] > d:

@@ -8,6 +8,7 @@ from scipy.special import digamma
 from sklearn.neighbors import KDTree
 
 from ._conditional import count_psi, local_permutation
+from ._neighbours import Metric
 from ._validation import as_generator, as_points, check_counts, check_same_length
 from .heldout import HeldOut, as_folds
 from .inference import PermutationTest, p_value
@@ -20,11 +21,13 @@ LOCAL = 5
 Values = NDArray[np.float64]
 
 
-def conditional_ksg(x: ArrayLike, y: ArrayLike, z: ArrayLike, k: int = 3) -> NDArray[np.float64]:
+def conditional_ksg(
+    x: ArrayLike, y: ArrayLike, z: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev"
+) -> NDArray[np.float64]:
     r"""Pointwise mutual information between x and y given z, by nearest neighbours.
 
     For each of the N joint samples, finds the distance to its k-th nearest neighbour in all three spaces (the largest
-    of the Chebyshev distances in x, y and z), counts the other points that lie strictly nearer in (x, z), in (y, z) and
+    of the distances in x, y and z), counts the other points that lie strictly nearer in (x, z), in (y, z) and
     in z, and returns
 
     .. math:: \left[\psi(k) - \psi(n_{xz} + 1) - \psi(n_{yz} + 1) + \psi(n_z + 1)\right] / \ln 2 .
@@ -39,6 +42,8 @@ def conditional_ksg(x: ArrayLike, y: ArrayLike, z: ArrayLike, k: int = 3) -> NDA
         Samples x features, or vectors; row i of all is one joint sample.
     k
         Which neighbour sets the distance.
+    metric
+        Distance within each of the three spaces.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def conditional_ksg(x: ArrayLike, y: ArrayLike, z: ArrayLike, k: int = 3) -> NDA
     Frenzel and Pompe (2007), Phys. Rev. Lett. 99, 204101.
     """
     x, y, z = _scaled(x, y, z, k)
-    bits: Values = _bits(x, y, z, np.arange(len(x), dtype=np.int32)[None], k)[0]
+    bits: Values = _bits(x, y, z, np.arange(len(x), dtype=np.int32)[None], k, metric)[0]
     return bits
 
 
@@ -63,13 +68,14 @@ def local_permutation_test(
     z: Sequence[ArrayLike],
     k: int = 3,
     *,
+    metric: Metric = "chebyshev",
     n_permutations: int = 999,
     rng: int | np.random.Generator | None = None,
 ) -> PermutationTest:
     """Test whether x and y are independent given a continuous covariate z.
 
-    Under each permutation a pair's x goes to one of the pairs nearest in z (Chebyshev, five of them, itself included),
-    if possible to one that has got none yet. That keeps how x depends on z, and y with its z, and breaks what else
+    Under each permutation a pair's x goes to one of the pairs nearest in z (five of them, itself included), if
+    possible to one that has got none yet. That keeps how x depends on z, and y with its z, and breaks what else
     links x to y; p = (b + 1) / (m + 1), one-sided. The test is as good as x is alike among the nearest: approximate,
     unlike :func:`~scmi.estimators.inference.permutation_test`, and better with more pairs.
 
@@ -83,6 +89,8 @@ def local_permutation_test(
         The covariate of each fold's pairs: pairs x features.
     k
         Which neighbour sets the distance.
+    metric
+        Distance within each of the three spaces.
     n_permutations
         How many permutations.
     rng
@@ -103,9 +111,9 @@ def local_permutation_test(
         check_same_length(fold.x, covariate, f"folds[{i}].x", f"z[{i}]")
         rows = fold.one_per_group(rng)
         u, v, w = _scaled(fold.x[rows], fold.y[rows], covariate[rows], k)
-        near = KDTree(w, metric="chebyshev").query(w, k=min(LOCAL, len(w)), return_distance=False)
+        near = KDTree(w, metric=metric).query(w, k=min(LOCAL, len(w)), return_distance=False)
         permutations = [np.arange(len(w)), *(local_permutation(near, rng) for _ in range(n_permutations))]
-        total += _bits(u, v, w, np.array(permutations, dtype=np.int32), k).sum(axis=1)
+        total += _bits(u, v, w, np.array(permutations, dtype=np.int32), k, metric).sum(axis=1)
         n_pairs += len(w)
     mi, null = total[0] / n_pairs, total[1:] / n_pairs
     return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs)
@@ -159,6 +167,6 @@ def _unit(points: Values) -> Values:
     return points / spread if spread > 0 else points
 
 
-def _bits(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], k: int) -> Values:
-    bits: Values = (digamma(k) - count_psi(x, y, z, permutations, k)) / np.log(2)
+def _bits(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], k: int, metric: Metric) -> Values:
+    bits: Values = (digamma(k) - count_psi(x, y, z, permutations, k, metric)) / np.log(2)
     return bits

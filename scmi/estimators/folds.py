@@ -17,8 +17,9 @@ from .correction import correct
 from .jobs import Progress, run_jobs
 from .ksg import ksg_on
 from .pairing import Draw, Pairing, split
-from .result import LMIResult
+from .result import LMIResult, mi_by_pairing
 from .settings import Objective, Settings
+from .uncertainty import held_out_pairs, uncertainty
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
     import torch
@@ -98,14 +99,16 @@ def estimate(
     device: str,
     n_jobs: int,
     progress: Progress,
+    n_permutations: int = 0,
+    strata: Index | None = None,
 ) -> tuple[LMIResult, list[FoldModel]]:
     """Train one model per fold and estimate ``n_pairings`` random pairings of the barcodes it never saw.
 
     No estimated pairing influences a gradient, a stopping time or a scale: the halves are split by whole groups of
-    barcodes, and the validation pairs for early stopping come from the training half.
+    barcodes, and the validation pairs for early stopping come from the training half. ``strata`` labels the rows of x.
     """
     check_enough(pairing, k, settings)
-    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs = rng.spawn(6)
+    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]
 
@@ -149,11 +152,26 @@ def estimate(
             samples.append((z_x[at_x[chosen]].astype(np.float64), z_y[at_y[chosen]].astype(np.float64)))
     mi = float(pmi[fold_of_pair >= 0].mean())
     correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
+    error = uncertainty(
+        held_out_pairs(models, pairs, fold_of_pair, pairing.groups, strata),
+        mi,
+        mi_by_pairing(pairs, pmi),
+        k=k,
+        metric=settings.metric,
+        n_permutations=n_permutations,
+        rng=error_rng,
+    )
     result = LMIResult(
         mi=mi,
         mi_corrected=correction.mi,
         corrected=correction.applied,
         correction=correction.reason,
+        se=error.se,
+        se_parts=error.se_parts,
+        ci=error.ci,
+        p=error.p,
+        null=error.null,
+        missing=error.missing,
         pmi=pmi,
         fold=fold_of_pair,
         pairs=pairs,
@@ -167,6 +185,7 @@ def estimate(
             "lam": lam,
             "alpha": alpha,
             "n_pairings": n_pairings,
+            "n_permutations": n_permutations,
             "latent_model": [_kind(model.model) for model in models],
             **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         },

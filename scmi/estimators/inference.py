@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
+from ._neighbours import Metric
 from ._permuted import permuted_sums
 from ._validation import as_generator, check_counts
 from .heldout import HeldOut, Points, as_folds
@@ -43,6 +44,7 @@ def permutation_test(
     folds: Sequence[HeldOut],
     k: int = 3,
     *,
+    metric: Metric = "chebyshev",
     n_permutations: int = 999,
     rng: int | np.random.Generator | None = None,
 ) -> PermutationTest:
@@ -67,6 +69,8 @@ def permutation_test(
         The held-out pairs of each fold; more than 50,000 in batches, as they are estimated.
     k
         Which neighbour sets the distance.
+    metric
+        Distance within x and within y: ``"chebyshev"``, or ``"euclidean"`` as in the default latent spaces.
     n_permutations
         How many permutations; the smallest possible p is 1 / (n_permutations + 1).
     rng
@@ -85,7 +89,7 @@ def permutation_test(
     for fold in points:
         identity = np.arange(len(fold), dtype=np.int32)
         shuffled = _within_strata(fold.strata, n_permutations, rng)
-        total += permuted_sums(fold.x, fold.y, np.vstack([identity, shuffled]), k)
+        total += permuted_sums(fold.x, fold.y, np.vstack([identity, shuffled]), k, metric)
     n_pairs = sum(map(len, points))
     mi, null = total[0] / n_pairs, total[1:] / n_pairs
     return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs)

@@ -16,6 +16,7 @@ from scmi._warnings import user_stacklevel
 from ._sources import Matrix
 from ._validation import as_generator, as_labels, as_matrix, check_counts, check_same_length, count_copies
 from .folds import FoldModel, estimate
+from .heldout import as_codes
 from .ksg import log_density_ratio
 from .pairing import rowwise
 from .result import LMIResult
@@ -49,6 +50,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     preset
         ``"default"``, or ``"paper"`` for the published architecture and training; or a
         :class:`~scmi.estimators.settings.Settings`.
+    n_permutations
+        Permutations of the partners for the p-value, of at most 700 pairs per fold; 0 for no test.
     rng
         Seed or generator. The same seed on the same device gives the same numbers.
     device
@@ -95,6 +98,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         lam: float = 1.0,
         alpha: float = 1.0,
         preset: str | Settings = "default",
+        n_permutations: int = 999,
         rng: int | np.random.Generator | None = 0,
         device: str = "auto",
         n_jobs: int = -1,
@@ -106,12 +110,15 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         self.lam = lam
         self.alpha = alpha
         self.preset = preset
+        self.n_permutations = n_permutations
         self.rng = rng
         self.device = device
         self.n_jobs = n_jobs
         self.progress = progress
 
-    def fit(self, x: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self, x: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, *, strata: ArrayLike | None = None
+    ) -> Self:
         """Train the latent model and estimate the mutual information of the samples.
 
         Parameters
@@ -120,6 +127,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
             Samples x features: dense, sparse, a Dask array or an HDF5 dataset; row i of both is one joint sample.
         groups
             Label of each sample; samples with the same label never part across a split.
+        strata
+            Label of each sample (batch, well, library). The test permutes partners within each stratum only, so that
+            what a stratum tells about both sides does not count as significant.
 
         Returns
         -------
@@ -133,6 +143,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
         n = check_same_length(matrix_x, matrix_y)
         labels = None if groups is None else as_labels(groups, n)
+        stratum = None if strata is None else as_codes(strata, n, "`strata`")
         copies = count_copies(matrix_x, matrix_y)
         if copies:
             warnings.warn(
@@ -142,6 +153,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 stacklevel=user_stacklevel(),
             )
         check_counts(k=self.k, **({} if self.n_latent is None else {"n_latent": self.n_latent}))
+        if self.n_permutations != 0:
+            check_counts(n_permutations=self.n_permutations)
         check_objective(self.objective)
         settings = resolve_settings(self.preset)
         with progress_bar(settings.n_folds, self.progress, "LMI") as tick:
@@ -160,6 +173,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 device=self.device,
                 n_jobs=self.n_jobs,
                 progress=tick,
+                n_permutations=self.n_permutations,
+                strata=stratum,
             )
         self.n_features_in_ = matrix_x.shape[1]
         self.n_features_y_ = matrix_y.shape[1]
@@ -234,12 +249,14 @@ def lmi(
     y: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     n_latent: int | None = None,
     k: int = 3,
     objective: Objective = "cross+infonce",
     lam: float = 1.0,
     alpha: float = 1.0,
     preset: str | Settings = "default",
+    n_permutations: int = 999,
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
     n_jobs: int = -1,
@@ -258,12 +275,16 @@ def lmi(
         read some rows at a time whenever they are needed.
     groups
         Label of each sample; samples with the same label never part across a split.
-    n_latent, k, objective, lam, alpha, preset, rng, device, n_jobs, progress
+    strata
+        Label of each sample (batch, well, library). The test permutes partners within each stratum only, so that what a
+        stratum tells about both sides does not count as significant.
+    n_latent, k, objective, lam, alpha, preset, n_permutations, rng, device, n_jobs, progress
         See :class:`LMI`.
 
     Returns
     -------
-    The estimate: ``mi`` in bits, ``pmi`` per sample, the latent representations and the training history.
+    The estimate: ``mi`` in bits with its error ``se``, interval ``ci`` and p-value ``p``, ``pmi`` per sample, the latent
+    representations and the training history.
 
     Raises
     ------
@@ -291,12 +312,13 @@ def lmi(
         lam=lam,
         alpha=alpha,
         preset=preset,
+        n_permutations=n_permutations,
         rng=rng,
         device=device,
         n_jobs=n_jobs,
         progress=progress,
     )
-    return model.fit(_one_hot(x, "x"), _one_hot(y, "y"), groups).result_
+    return model.fit(_one_hot(x, "x"), _one_hot(y, "y"), groups, strata=strata).result_
 
 
 def _one_hot(values: ArrayLike, name: str) -> ArrayLike:

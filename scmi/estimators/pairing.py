@@ -71,6 +71,16 @@ class Pairing:
         first.sort()
         return Draw(*(part[first] for part in drawn))
 
+    def take(self, barcodes: Index, groups: Index) -> "Pairing":
+        """Some of the barcodes, in the order given, with groups of their own."""
+        sides = []
+        for indptr, rows in ((self.indptr_x, self.rows_x), (self.indptr_y, self.rows_y)):
+            count = np.diff(indptr)[barcodes]
+            starts = np.concatenate([[0], np.cumsum(count)])
+            # Of each barcode, its first entry and the ones after it.
+            sides += [starts, rows[np.repeat(indptr[:-1][barcodes] - starts[:-1], count) + np.arange(starts[-1])]]
+        return Pairing(sides[0], sides[1], sides[2], sides[3], groups)
+
     def rows_of(self, barcodes: Index) -> tuple[Index, Index]:
         """All rows of x and all rows of y that carry any of these barcodes, each once."""
         chosen = np.zeros(len(self), dtype=bool)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._neighbours import Metric
 from ._validation import as_generator, check_counts
 from .heldout import HeldOut, Points, as_folds
 from .ksg import ksg
@@ -83,7 +84,12 @@ class DriftCheck:
 
 
 def subsampling_error(
-    folds: Sequence[HeldOut], k: int = 3, *, rng: int | np.random.Generator | None = None
+    folds: Sequence[HeldOut],
+    k: int = 3,
+    *,
+    against: Sequence[HeldOut] | None = None,
+    metric: Metric = "chebyshev",
+    rng: int | np.random.Generator | None = None,
 ) -> SubsamplingError:
     r"""Standard error of mean KSG from the sampling of the pairs, the encoders being fixed.
 
@@ -105,13 +111,18 @@ def subsampling_error(
         The held-out pairs of each fold; strata are ignored.
     k
         Which neighbour sets the distance.
+    against
+        Other folds of the same barcodes: row i of both belongs to barcode i. The error is then that of the difference of
+        the two estimates, both being made from the same subsets, so that what they share cancels.
+    metric
+        Distance within x and within y: ``"chebyshev"``, or ``"euclidean"`` as in the default latent spaces.
     rng
         Seed or generator.
 
     Raises
     ------
     ValueError
-        If a fold can't be cut into two subsets of ``2 * (k + 1)`` pairs or more.
+        If a fold can't be cut into two subsets of ``2 * (k + 1)`` pairs or more, or those of ``against`` differ in length.
 
     References
     ----------
@@ -119,15 +130,26 @@ def subsampling_error(
     """
     check_counts(k=k)
     points = as_folds(folds)
+    others = None if against is None else as_folds(against)
+    if others is not None and list(map(len, others)) != list(map(len, points)):
+        raise ValueError(
+            f"`against` has folds of {list(map(len, others))} pairs, `folds` of {list(map(len, points))}; row i of both must be "
+            "the same barcode."
+        )
     n_pairs = sum(map(len, points))
-    table = _subsample(points, PARTS, (k,), PARTITIONS, as_generator(rng))
+    table = _subsample(points, others, PARTS, (k,), metric, PARTITIONS, as_generator(rng))
     constant, excess = _extrapolated(table)
     se = float(np.sqrt(constant / n_pairs))
     return SubsamplingError(se=se, constant=constant, excess=excess, n_pairs=n_pairs, table=table)
 
 
 def drift_check(
-    folds: Sequence[HeldOut], k: int = 3, *, se: float, rng: int | np.random.Generator | None = None
+    folds: Sequence[HeldOut],
+    k: int = 3,
+    *,
+    se: float,
+    metric: Metric = "chebyshev",
+    rng: int | np.random.Generator | None = None,
 ) -> DriftCheck:
     """Compare the estimate with those of fewer pairs and of other numbers of neighbours.
 
@@ -143,6 +165,8 @@ def drift_check(
         The neighbour that the estimate was made with.
     se
         Standard error of the estimate in bits, as from :func:`subsampling_error`.
+    metric
+        Distance within x and within y: ``"chebyshev"``, or ``"euclidean"`` as in the default latent spaces.
     rng
         Seed or generator.
 
@@ -156,7 +180,8 @@ def drift_check(
     Holmes and Nemenman (2019), Phys. Rev. E 100, 022404.
     """
     check_counts(k=k)
-    table = _subsample(as_folds(folds), range(1, 11), (k, *sorted({*NEIGHBOURS, 2 * k} - {k})), 1, as_generator(rng))
+    ks = (k, *sorted({*NEIGHBOURS, 2 * k} - {k}))
+    table = _subsample(as_folds(folds), None, range(1, 11), ks, metric, 1, as_generator(rng))
     mean = table.set_index(["n_subsets", "k"])["mean"]
     shift_n = float(mean[1, k] - mean[2, k])
     shift_k = float(mean[1, k] - mean[1, 2 * k])
@@ -177,18 +202,25 @@ def _extrapolated(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def _subsample(
-    folds: Sequence[Points], parts: Sequence[int], ks: Sequence[int], n_partitions: int, rng: np.random.Generator
+    folds: Sequence[Points],
+    others: Sequence[Points] | None,
+    parts: Sequence[int],
+    ks: Sequence[int],
+    metric: Metric,
+    n_partitions: int,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Mean and sd of the estimates of disjoint subsets, over all folds; what would be too small is left out."""
+    compared = [None] * len(folds) if others is None else others
     n_pairs = sum(map(len, folds))
     rows = []
     for n_subsets in parts:
         # k by partition, summed over the folds.
         mean, variance = np.zeros((2, len(ks), n_partitions))
-        for fold in folds:
+        for fold, other in zip(folds, compared, strict=True):
             weight = len(fold) / n_pairs
             for partition in range(n_partitions):
-                values = _estimates(fold, n_subsets, ks, rng)
+                values = _estimates(fold, other, n_subsets, ks, metric, rng)
                 mean[:, partition] += weight * values.mean(axis=1)
                 variance[:, partition] += weight**2 * values.var(axis=1, ddof=1) if n_subsets > 1 else np.nan
         sd = np.sqrt(variance.mean(axis=1))
@@ -197,8 +229,12 @@ def _subsample(
     return table.dropna(subset="mean").sort_values(["n_subsets", "k"], ignore_index=True)
 
 
-def _estimates(fold: Points, n_subsets: int, ks: Sequence[int], rng: np.random.Generator) -> NDArray[np.float64]:
+def _estimates(
+    fold: Points, other: Points | None, n_subsets: int, ks: Sequence[int], metric: Metric, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """The estimate of each of some disjoint subsets, k by subset; NaN where a subset has too few pairs for a k.
+
+    Minus that of the same rows of another fold, if there is one.
 
     The first k must at least do for two subsets.
     """
@@ -215,10 +251,15 @@ def _estimates(fold: Points, n_subsets: int, ks: Sequence[int], rng: np.random.G
     try:
         for i, k in enumerate(ks):
             if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
-                values[i] = [ksg(fold.x[part == p], fold.y[part == p], k).mean() for p in range(n_subsets)]
+                values[i] = _means(fold, part, k, metric) - (0 if other is None else _means(other, part, k, metric))
     finally:
         numba.set_num_threads(n_threads)
     return values
+
+
+def _means(fold: Points, part: NDArray[np.int64], k: int, metric: Metric) -> NDArray[np.float64]:
+    subsets = [np.flatnonzero(part == p) for p in range(part.max() + 1)]
+    return np.array([ksg(fold.x[rows], fold.y[rows], k, metric=metric).mean() for rows in subsets])
 
 
 def _partition(groups: NDArray[np.int64], n_parts: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,6 +1,9 @@
 """Tools: AnnData in, results written into its slots."""
 
+from scmi.tl._markov_result import MarkovTest
 from scmi.tl.lmi import lmi
+from scmi.tl.markov import markov_test
+from scmi.tl.matrix import lmi_matrix
 from scmi.tl.trend import pmi_trend
 
-__all__ = ["lmi", "pmi_trend"]
+__all__ = ["MarkovTest", "lmi", "lmi_matrix", "markov_test", "pmi_trend"]

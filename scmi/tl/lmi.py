@@ -1,9 +1,8 @@
 """The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
 
-import warnings
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,29 +10,20 @@ from numpy.typing import NDArray
 
 from scmi._logging import logger
 from scmi._progress import progress_bar
-from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows, matrix_of
-from scmi._warnings import user_stacklevel
-from scmi.estimators._sources import Matrix, as_stored, take_rows
-from scmi.estimators._validation import as_generator, as_matrix, check_counts, count_copies
+from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows
+from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
+from scmi.tl._conditioned import conditioned, covariate_of
+from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["lmi"]
-
-
-class _Side(NamedTuple):
-    """One population: its name in messages, the object it is written to, and its rows there."""
-
-    name: str
-    target: "AnnData"
-    rows: NDArray[np.int64]
-    matrix: Matrix
 
 
 def lmi(
@@ -52,6 +42,9 @@ def lmi(
     k: int = 3,
     objective: Objective = "cross+infonce",
     preset: str | Settings = "default",
+    n_permutations: int = 999,
+    strata: str | None = None,
+    condition_on: str | Sequence[str] | None = None,
     rng: int | np.random.Generator | None = 0,
     device: str = "auto",
     n_jobs: int = -1,
@@ -106,6 +99,16 @@ def lmi(
         What shapes the networks' latent spaces; see :class:`scmi.LMI`.
     preset
         ``"default"``, or ``"paper"`` for the published architecture and training.
+    n_permutations
+        Permutations of the partners for the p-value, of at most 700 pairs per fold; 0 for no test.
+    strata
+        ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
+        only, so that what a stratum tells about both sides does not count as significant.
+    condition_on
+        ``.obs`` column of labels, or columns of numbers (cell cycle scores, depth), of the first population. Also
+        estimates how much the two populations share beyond it, by nearest neighbours in the same latent spaces: within
+        labels, or given the numbers, with a p-value by permuting partners within labels (exact) or among the cells
+        nearest in the numbers (approximate). See :mod:`scmi.estimators.conditional`.
     rng
         Seed or generator. The same seed on the same device gives the same numbers.
     device
@@ -135,7 +138,10 @@ def lmi(
         NaN for cells of other groups.
     `adata.uns["lmi"]` : dict
         `mi` (bits), `mi_corrected` (bits: the number to report; equal to `mi` unless `correction` says that what KSG
-        misses in many dimensions was added), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
+        misses in many dimensions was added), `mi_se`, `mi_se_parts` and `mi_ci` (standard error and 90 % interval of
+        `mi`), `p_value` and `null` (the permutation test; see :class:`scmi.LMIResult`), `missing` (why an error or p is
+        NaN), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
+        first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
 
     Raises
@@ -168,19 +174,28 @@ def lmi(
     """
     settings = resolve_settings(preset)
     check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
+    if n_permutations != 0:
+        check_counts(n_permutations=n_permutations)
+    elif condition_on is not None:
+        raise ValueError("`condition_on` is tested by permutation; `n_permutations` must be at least 1.")
     check_objective(objective)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
     clones = match_clones(
-        _cells(side_a), _cells(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
+        cells_of(side_a), cells_of(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
     )
     check_enough(clones.pairing, k, settings)
-    _warn_of_copies(side_a, clones.pairing.rows_x)
-    _warn_of_copies(side_b, clones.pairing.rows_y)
+    stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
+    covariate = None
+    if condition_on is not None:
+        covariate = covariate_of(side_a.target, side_a.rows, condition_on, clones.pairing.rows_x)
+    rng = as_generator(rng)
+    warn_of_copies(side_a, clones.pairing.rows_x)
+    warn_of_copies(side_b, clones.pairing.rows_y)
 
     with progress_bar(settings.n_folds, progress, "LMI") as tick:
-        result, _ = estimate(
+        result, models = estimate(
             side_a.matrix,
             side_b.matrix,
             clones.pairing,
@@ -191,17 +206,39 @@ def lmi(
             lam=1.0,
             alpha=1.0,
             settings=settings,
-            rng=as_generator(rng),
+            rng=rng,
             device=device,
             n_jobs=n_jobs,
             progress=tick,
+            n_permutations=n_permutations,
+            strata=stratum,
         )
     logger.info("%s in %d pairings", result, n_pairings)
 
-    asked = {"pair_key": pair_key, "groupby": groupby, "groups": groups, **matrix_options}
+    stored = {}
+    if covariate is not None:
+        stored["conditional"] = conditioned(
+            result,
+            models,
+            clones.pairing.groups,
+            covariate,
+            k=k,
+            metric=settings.metric,
+            n_permutations=n_permutations,
+            rng=rng.spawn(1)[0],
+        )
+
+    asked = {
+        "pair_key": pair_key,
+        "groupby": groupby,
+        "groups": groups,
+        "strata": strata,
+        "condition_on": condition_on,
+        **matrix_options,
+    }
     for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
         _clear(target, key_added, result.z_x.shape[1])
-        target.uns[key_added] = _as_uns(result, asked)
+        target.uns[key_added] = {**_as_uns(result, asked), **deepcopy(stored)}
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
     if not copy:
@@ -254,7 +291,7 @@ def _sides(
     groupby: str | None,
     groups: Sequence[Any] | None,
     matrix_options: dict[str, Any],
-) -> tuple[_Side, _Side]:
+) -> tuple[Side, Side]:
     if adata_b is None and groupby is not None and groups is not None:
         rows_a, rows_b = group_rows(adata_a, groupby, groups)
         names = [f"adata[{groupby} == {group!r}]" for group in groups]
@@ -262,43 +299,26 @@ def _sides(
     else:
         adata_b = adata_a if adata_b is None else adata_b
         parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
-    return _side(*parts[0], matrix_options), _side(*parts[1], matrix_options)
+    return side_of(*parts[0], matrix_options), side_of(*parts[1], matrix_options)
 
 
-def _side(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> _Side:
-    matrix, where, columns = matrix_of(adata, name, **matrix_options)
-    if len(rows) < adata.n_obs:
-        stored = as_stored(matrix, where)
-        matrix = matrix[rows] if stored is None else stored.take(rows)
-    return _Side(name, adata, rows, as_matrix(matrix, where, (adata.obs_names[rows], columns)))
-
-
-def _cells(side: _Side) -> "AnnData":
-    return side.target if len(side.rows) == side.target.n_obs else side.target[side.rows]
-
-
-def _warn_of_copies(side: _Side, paired: NDArray[np.int64]) -> None:
-    paired = np.unique(paired)
-    copies = count_copies(take_rows(side.matrix, paired))
-    if copies:
-        warnings.warn(
-            f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one. Copies are at "
-            "distance 0, which breaks the nearest-neighbour estimate: drop duplicated or empty cells.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
+def _strata(side: Side, column: str, paired: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A label for each row of the first population, as integers; those of paired cells must be known."""
+    if column not in side.target.obs.columns:
+        raise KeyError(f"Did not find `strata={column!r}` in the `.obs` of `{side.name}`.")
+    codes, _ = pd.factorize(side.target.obs[column].iloc[side.rows])
+    labels: NDArray[np.int64] = codes.astype(np.int64)
+    missing = np.unique(paired[labels[paired] < 0])
+    if len(missing):
+        raise ValueError(
+            f"`.obs[{column!r}]`, given as `strata`, is missing in {len(missing)} paired cells of `{side.name}`; fill it, "
+            "or drop their barcodes."
         )
+    return labels
 
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a result, in types that h5ad and zarr can hold."""
-    params = {**deepcopy(result.params), **asked}
-    if isinstance(params["mask_var"], Default):
-        params["mask_var"] = repr(DEFAULT)
-    elif not isinstance(params["mask_var"], str | None):
-        params["mask_var"] = "array"
-    for name in ("pair_key", "groups"):
-        if not isinstance(params[name], str | None):
-            params[name] = list(map(str, params[name]))
     history = pd.concat(
         [
             pd.DataFrame({"fold": fold, "step": h.step, "train": h.train, "validation": h.validation})
@@ -308,10 +328,16 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     )
     history.index = history.index.astype(str)
     return {
-        "params": params,
+        "params": described({**result.params, **asked}),
         "mi": result.mi,
         "mi_corrected": result.mi_corrected,
         "correction": result.correction,
+        "mi_se": result.se,
+        "mi_se_parts": result.se_parts,
+        "mi_ci": list(result.ci),
+        "p_value": result.p,
+        "null": result.null,
+        "missing": result.missing,
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,
         "history": history,
@@ -327,7 +353,7 @@ def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
 
 
 def _write_cells(
-    side: _Side, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
+    side: Side, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
 ) -> None:
     n, mean, sd = _per_cell(paired, pmi, len(side.rows))
     obs, rows = side.target.obs, side.rows

@@ -119,12 +119,75 @@ def test_slots(experiment, one):
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
-    assert set(stored) == {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history"}
+    errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing"}
+    plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history"}
+    assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert stored["mi_by_pairing"].shape == (20,)
     assert stored["params"]["groups"] == ["2", "6"]
     assert stored["params"]["pair_key"] == "clone"
     assert obs["lmi_n"].max() == 20
+
+
+def test_error_and_significance(experiment, one, result_of, tmp_path):
+    result, _ = result_of(experiment, **one, n_permutations=19)
+    stored = experiment.uns["lmi"]
+    assert set(stored["mi_se_parts"]) == {"sampling", "pairing"}
+    assert stored["mi_se"] == pytest.approx(np.hypot(*stored["mi_se_parts"].values()))
+    by_pairing = stored["mi_by_pairing"]
+    assert stored["mi_se_parts"]["pairing"] == pytest.approx(by_pairing.std(ddof=1) / np.sqrt(20))
+    assert stored["mi_ci"] == list(result.ci)
+    assert stored["p_value"] == (1 + np.sum(result.null >= result.mi_by_pairing[0] - 1e-9)) / 20
+    experiment.write_h5ad(tmp_path / "cells.h5ad")
+    same_uns(ad.read_h5ad(tmp_path / "cells.h5ad").uns["lmi"], stored)
+
+
+def test_strata_are_those_of_the_first_population(experiment, one, no_training):
+    early = experiment.obs["day"] == "2"
+    experiment.obs["batch"] = np.where(early, "a", None)
+    with pytest.raises(AssertionError, match="training began"):
+        sm.tl.lmi(experiment, **one, strata="batch")
+    experiment.obs.loc[early & shared_cells(experiment), "batch"] = None
+    with pytest.raises(ValueError, match=r"`.obs\['batch'\]`, given as `strata`, is missing in \d+ paired cells"):
+        sm.tl.lmi(experiment, **one, strata="batch")
+    with pytest.raises(KeyError, match="Did not find `strata='plate'`"):
+        sm.tl.lmi(experiment, **one, strata="plate")
+
+
+@pytest.mark.parametrize("covariate", ["label", "score"])
+def test_conditional_information(covariate):
+    """Both sides follow the same score, and nothing else: given it, they share nothing."""
+    rng = np.random.default_rng(0)
+    n = 400
+    label = rng.integers(0, 2, n)
+    score = 4.0 * label if covariate == "label" else rng.normal(size=n)
+    names = [f"c{i}" for i in range(n)]
+    day2, day6 = (
+        ad.AnnData(np.outer(score, np.ones(4)) + rng.normal(size=(n, 4)), obs=pd.DataFrame(index=names)) for _ in "ab"
+    )
+    day2.obs["label"], day2.obs["score"] = np.array(["x", "y"])[label], score
+    how = {"n_permutations": 99, "n_latent": 1, "preset": Settings(hidden=(16,), max_steps=20)}
+    sm.tl.lmi(day2, day6, **how, condition_on=covariate)
+    stored = day2.uns["lmi"]
+    assert stored["p_value"] == 0.01
+    assert stored["mi"] > 0.5
+    # One bit of label, or of a score seen four times with noise, .7 bit; what is left is 0 up to a spread of .06.
+    assert stored["conditional"]["mi"] == pytest.approx(0, abs=0.2)
+    assert stored["conditional"]["p_value"] > 0.02
+    assert stored["conditional"]["on"] == [covariate]
+    assert stored["conditional"]["n_pairs"] == n
+    assert "conditional" in day6.uns["lmi"]
+
+
+def test_wrong_covariates(experiment, one, no_training):
+    for options, error, match in (
+        ({"condition_on": "phase"}, KeyError, "Did not find `condition_on='phase'`"),
+        ({"condition_on": ["well", "pseudotime"]}, ValueError, "one column of labels or columns of numbers"),
+        ({"condition_on": "true_pmi", "groups": ("6", "2")}, ValueError, r"is missing or infinite in \d+ paired cells"),
+        ({"condition_on": "well", "n_permutations": 0}, ValueError, "is tested by permutation"),
+    ):
+        with pytest.raises(error, match=match):
+            sm.tl.lmi(experiment, **(one | options))
 
 
 def test_missing_exactly_where_nothing_was_estimated(experiment, one):

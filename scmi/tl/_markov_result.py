@@ -1,0 +1,181 @@
+"""What the Markov test returns and stores."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scmi.estimators.comparison import Comparison
+from scmi.estimators.result import LMIResult
+
+__all__ = ["Estimate", "MarkovTest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One of the estimates of the test.
+
+    Parameters
+    ----------
+    between
+        The two samples.
+    mi
+        Mutual information in bits, without bias correction.
+    se
+        Its standard error in bits.
+    ci
+        Its 90 % interval.
+    p
+        Permutation test against independence.
+    null
+        The estimate under each permutation of the partners, in bits.
+    n_pairs
+        Barcodes estimated.
+    """
+
+    between: tuple[str, str]
+    mi: float
+    se: float
+    ci: tuple[float, float]
+    p: float
+    null: NDArray[np.float64] = field(repr=False)
+    n_pairs: int
+
+    @classmethod
+    def of(cls, result: LMIResult, between: tuple[str, str]) -> "Estimate":
+        """The part of a result that the test keeps."""
+        return cls(
+            between=between,
+            mi=result.mi,
+            se=result.se,
+            ci=result.ci,
+            p=result.p,
+            null=result.null,
+            n_pairs=result.n_pairs,
+        )
+
+    def __str__(self) -> str:
+        return f"I({self.between[0]}; {self.between[1]}) = {self.mi:.3f}{_plus_minus(self.se)} bits"
+
+    def as_uns(self) -> dict[str, Any]:
+        """In types that h5ad and zarr can hold."""
+        return {
+            "between": list(self.between),
+            "mi": self.mi,
+            "mi_se": self.se,
+            "mi_ci": list(self.ci),
+            "p_value": self.p,
+            "null": self.null,
+            "n_pairs": self.n_pairs,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkovTest:
+    """Whether sisters share more than their progenitor's transcriptome tells; see :func:`scmi.tl.markov_test`.
+
+    Parameters
+    ----------
+    early_late
+        Information between the early sample and the second late one.
+    late_late
+        Information between the two late samples, cells of separate wells.
+    difference
+        ``late_late.mi - early_late.mi`` in bits.
+    se
+        Its standard error in bits.
+    ci
+        Its 90 % interval.
+    p
+        One-sided: how probable a difference as large is if the early state were enough.
+    share
+        ``difference`` as a share of ``late_late.mi``; NaN where that is not positive.
+    depth_matched
+        The same test on counts drawn down to equal totals, if it was asked for.
+    depth
+        That total; 0 for the test on the data as they are.
+    ceiling
+        Information between sisters at the early time, if there are replicates: what measurement noise leaves of it.
+    missing
+        Why ``se`` or ``ceiling`` are missing, by name; empty where they are not.
+    """
+
+    early_late: Estimate
+    late_late: Estimate
+    difference: float
+    se: float
+    ci: tuple[float, float]
+    p: float
+    share: float
+    depth_matched: "MarkovTest | None" = None
+    depth: int = 0
+    ceiling: Estimate | None = None
+    missing: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        compared: Comparison,
+        samples: tuple[str, str, str],
+        *,
+        depth: int = 0,
+        depth_matched: "MarkovTest | None" = None,
+        ceiling: Estimate | None = None,
+        missing: dict[str, str] | None = None,
+    ) -> "MarkovTest":
+        """The test from the two estimates; ``samples`` names the early one and the late ones."""
+        early, late, sister = samples
+        total = compared.second.mi
+        return cls(
+            early_late=Estimate.of(compared.first, (early, sister)),
+            late_late=Estimate.of(compared.second, (late, sister)),
+            difference=compared.difference,
+            se=compared.se,
+            ci=compared.ci,
+            p=compared.p,
+            share=compared.difference / total if total > 0 else np.nan,
+            depth_matched=depth_matched,
+            depth=depth,
+            ceiling=ceiling,
+            missing={**({"se": compared.missing} if compared.missing else {}), **(missing or {})},
+        )
+
+    def __str__(self) -> str:
+        low, high = self.ci
+        controls = []
+        if self.depth_matched is not None:
+            lower = self.depth_matched
+            controls.append(
+                f"at {lower.depth:,} counts per cell: {lower.difference:+.3f}{_plus_minus(lower.se)} bits (p = {lower.p:.1g})"
+            )
+        if self.ceiling is not None:
+            controls.append(f"ceiling {self.ceiling}")
+        return "\n".join(
+            [
+                f"{self.early_late}, {self.late_late}, {self.late_late.n_pairs:,} barcodes",
+                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = {self.p:.1g}), "
+                f"{self.share:.0%} of what sisters share",
+                f"Controls: {'; '.join(controls) or 'none'}",
+            ]
+        )
+
+    def as_uns(self) -> dict[str, Any]:
+        """In types that h5ad and zarr can hold."""
+        return {
+            "early_late": self.early_late.as_uns(),
+            "late_late": self.late_late.as_uns(),
+            "difference": self.difference,
+            "difference_se": self.se,
+            "difference_ci": list(self.ci),
+            "p_value": self.p,
+            "share": self.share,
+            "depth": self.depth,
+            **({} if self.depth_matched is None else {"depth_matched": self.depth_matched.as_uns()}),
+            **({} if self.ceiling is None else {"ceiling": self.ceiling.as_uns()}),
+            "missing": self.missing,
+        }
+
+
+def _plus_minus(se: float) -> str:
+    return "" if np.isnan(se) else f" ± {se:.1g}"

@@ -1,0 +1,67 @@
+"""One population of cells, as the tools hand it to the estimator."""
+
+import warnings
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scmi._slots import DEFAULT, Default, matrix_of
+from scmi._warnings import user_stacklevel
+from scmi.estimators._sources import Matrix, as_stored, take_rows
+from scmi.estimators._validation import as_matrix, count_copies
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Side", "cells_of", "described", "side_of", "warn_of_copies"]
+
+
+class Side(NamedTuple):
+    """One population: its name in messages, the object it is written to, and its rows there."""
+
+    name: str
+    target: "AnnData"
+    rows: NDArray[np.int64]
+    matrix: Matrix
+
+
+def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> Side:
+    """Some rows of an object and the matrix that a tool was asked to use."""
+    matrix, where, columns = matrix_of(adata, name, **matrix_options)
+    if len(rows) < adata.n_obs:
+        stored = as_stored(matrix, where)
+        matrix = matrix[rows] if stored is None else stored.take(rows)
+    return Side(name, adata, rows, as_matrix(matrix, where, (adata.obs_names[rows], columns)))
+
+
+def cells_of(side: Side) -> "AnnData":
+    """The cells of a population, as a view where they are not all."""
+    return side.target if len(side.rows) == side.target.n_obs else side.target[side.rows]
+
+
+def warn_of_copies(side: Side, paired: NDArray[np.int64]) -> None:
+    """Warn of paired cells that are exact copies of each other."""
+    paired = np.unique(paired)
+    copies = count_copies(take_rows(side.matrix, paired))
+    if copies:
+        warnings.warn(
+            f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one. Copies are at "
+            "distance 0, which breaks the nearest-neighbour estimate: drop duplicated or empty cells.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
+
+
+def described(params: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, in types that h5ad and zarr can hold."""
+    params = deepcopy(params)
+    if isinstance(params["mask_var"], Default):
+        params["mask_var"] = repr(DEFAULT)
+    elif not isinstance(params["mask_var"], str | None):
+        params["mask_var"] = "array"
+    for name in {"pair_key", "groups", "times", "wells", "condition_on"} & set(params):
+        if not isinstance(params[name], str | None):
+            params[name] = list(map(str, params[name]))
+    return params

@@ -1,0 +1,365 @@
+"""Is the early transcriptome enough to predict the late one, or do sisters share more?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from scmi._logging import logger
+from scmi._progress import Tick, after, progress_bar
+from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable
+from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators.comparison import Arm, Comparison, compare
+from scmi.estimators.folds import check_enough, estimate
+from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
+from scmi.pp._barcodes import PairKey
+from scmi.pp._downsample import downsample
+from scmi.pp.pairs import ClonePairs, match_clones
+from scmi.pp.recipe import recipe_lmi
+from scmi.tl._markov_result import Estimate, MarkovTest
+from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Clones", "markov_test"]
+
+Clones = Literal["shared", "all"]
+Index = NDArray[np.int64]
+
+
+class _Sample(NamedTuple):
+    """One sample: its name in the result, and its rows."""
+
+    name: str
+    rows: Index
+
+
+def markov_test(
+    adata: "AnnData",
+    *,
+    pair_key: PairKey,
+    time_key: str,
+    times: Sequence[Any],
+    replicate_key: str,
+    wells: Sequence[Any] | None = None,
+    clones: Clones = "shared",
+    counts_layer: str | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
+    n_pairings: int = 20,
+    na_values: object = None,
+    n_latent: int | None = None,
+    k: int = 3,
+    objective: Objective = "cross+infonce",
+    preset: str | Settings = "default",
+    n_permutations: int = 999,
+    rng: int | np.random.Generator | None = 0,
+    device: str = "auto",
+    n_jobs: int = -1,
+    key_added: str = "markov_test",
+    progress: bool | None = None,
+) -> MarkovTest:
+    r"""Test whether what an early cell expresses is all that it hands on to its descendants.
+
+    Sisters that were cultured in separate wells have nothing in common but their progenitor. If her state is all that
+    she hands on, early -> late is a Markov chain, and by the data processing inequality sisters can't share more
+    with each other than either shares with her:
+
+    .. math:: I(X_{late}; X'_{late}) \le I(X_{early}; X'_{late}) .
+
+    More information between sisters means memory that the early measurement does not show. Both sides of the inequality
+    are estimated with the same descendants :math:`X'_{late}` (of the second well), by default on the barcodes that are
+    in all three samples, with the same halves and the same budget. The statistic is their difference in bits. Its standard
+    error comes from subsampling the barcodes in both at once (with the encoders fixed) and from the random pairings; p is
+    one-sided, from the normal distribution.
+
+    A rejection is about the measurement, not only the cell: **noise in the early sample lowers I(early; late) alone and
+    can break the inequality without any memory.** Two controls speak to that. With ``counts_layer``, everything is
+    repeated on counts drawn down to the same total in every cell, so that the samples are equally deep. And where the
+    early time has replicates, the information between early sisters is the ceiling that the noise there leaves: if
+    it is below I(late; late'), noise alone may explain the difference.
+
+    Parameters
+    ----------
+    adata
+        Cells of all three samples.
+    pair_key
+        What holds the barcodes: an ``.obs`` column or an ``.obsm`` matrix; see :func:`scmi.pp.pair_clones`.
+    time_key
+        ``.obs`` column of the time points.
+    times
+        Its two values, early and late. All early cells are one sample, whatever their well.
+    replicate_key
+        ``.obs`` column of the wells (or animals) that sisters were parted into.
+    wells
+        The two late wells, if there are more.
+    clones
+        ``"shared"``: barcodes that are in all three samples. ``"all"``: each estimate uses all barcodes of its two
+        samples, as many of both (the larger set is cut at random); their errors are then added as independent.
+    counts_layer
+        Layer of raw counts for the control of equal depth, whose totals are drawn down to that of the poorest cell of the
+        three samples and then processed by :func:`scmi.pp.recipe_lmi`: drop very poor cells first. None for no control.
+    layer, use_rep, mask_var
+        What to use instead of ``.X`` and which genes; see :func:`scmi.tl.lmi`.
+    n_pairings, na_values, n_latent, k, objective, preset, n_permutations, rng, device, n_jobs
+        See :func:`scmi.tl.lmi`.
+    key_added
+        Where in ``.uns`` the result goes.
+    progress
+        Show a progress bar; by default in terminals and notebooks only.
+
+    Returns
+    -------
+    The result, which prints itself in three lines. Also sets
+
+    `adata.uns["markov_test"]` : dict
+        The same as a dict, for :func:`scmi.pl.markov_test`: `early_late` and `late_late` (each `mi`, `mi_se`, `mi_ci`,
+        `p_value`, `null`, `n_pairs`), `difference`, `difference_se`, `difference_ci` (bits), `p_value`, `share`,
+        `depth_matched` and `ceiling` (where there are such), `missing` and `params`.
+
+    Raises
+    ------
+    KeyError
+        If a column or layer doesn't exist.
+    ValueError
+        If `adata` is a view; a time point is empty or unknown; the late time has fewer than two wells, or more and
+        ``wells`` picks none; no barcode, or too few, are shared; or ``counts_layer`` holds no counts.
+
+    References
+    ----------
+    Section 4.2 of :cite:t:`Gowri2024`, where clones, numbers of pairs and training differ between the two sides; Holmes and
+    Nemenman (2019), Phys. Rev. E 100, 022404, for the error.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(400, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> test = sm.tl.markov_test(adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well")
+    >>> test.late_late.mi > test.early_late.mi
+    True
+    """
+    settings = resolve_settings(preset)
+    check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
+    if n_permutations != 0:
+        check_counts(n_permutations=n_permutations)
+    check_objective(objective)
+    if clones not in ("shared", "all"):
+        raise ValueError(f"clones={clones!r} is not known; choose 'shared' or 'all'.")
+    _check_object(adata, counts_layer)
+    early, late, sister = _samples(adata, time_key, times, replicate_key, wells)
+    early_wells = _early_wells(adata, early, replicate_key)
+    matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
+    rng = as_generator(rng)
+    cut_rng, seed = rng.spawn(1)[0], int(rng.integers(2**63))
+
+    sides = [_side(adata, sample, matrix_options) for sample in (early, late, sister)]
+    matched = [
+        match_clones(
+            cells_of(side), cells_of(sides[2]), pair_key, na_values=na_values, names=(side.name, sides[2].name)
+        )
+        for side in sides[:2]
+    ]
+    pairings, shared = _same_barcodes(matched, clones, cut_rng)
+    for pairing in pairings:
+        check_enough(pairing, k, settings)
+    for side, rows in zip(sides, (pairings[0].rows_x, pairings[1].rows_x, pairings[1].rows_y), strict=True):
+        warn_of_copies(side, rows)
+
+    options: dict[str, Any] = {
+        "n_pairings": n_pairings,
+        "n_latent": n_latent,
+        "k": k,
+        "objective": objective,
+        "lam": 1.0,
+        "alpha": 1.0,
+        "settings": settings,
+        "device": device,
+        "n_jobs": n_jobs,
+        "n_permutations": n_permutations,
+    }
+    steps = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
+    with progress_bar(settings.n_folds * steps, progress, "Markov test") as tick:
+
+        def test(matrices: Sequence[Any], before: int) -> Comparison:
+            arms = [Arm(x=matrices[i], y=matrices[2], pairing=pairings[i]) for i in (0, 1)]
+            done = after(tick, settings.n_folds * before)
+            paired, own_rng = clones == "shared", np.random.default_rng(seed)
+            return compare(*arms, paired=paired, rng=own_rng, progress=done, **options)
+
+        compared = test([side.matrix for side in sides], 0)
+        names = (early.name, late.name, sister.name)
+        lower = None
+        if counts_layer is not None:
+            rows = [early.rows, late.rows, sister.rows]
+            matrices, depth = _depth_matched(adata, rows, counts_layer, cut_rng)
+            lower = MarkovTest.of(test(matrices, 2), names, depth=depth)
+        ceiling, why = None, "one well only at the early time"
+        if early_wells is not None:
+            done = after(tick, settings.n_folds * (steps - 1))
+            among = shared if clones == "shared" else None
+            ceiling, why = _ceiling(
+                adata,
+                early_wells,
+                pair_key,
+                na_values,
+                among,
+                matrix_options,
+                options,
+                np.random.default_rng(seed),
+                done,
+            )
+    missing = {} if ceiling is not None else {"ceiling": why}
+    result = MarkovTest.of(compared, names, depth_matched=lower, ceiling=ceiling, missing=missing)
+    logger.info("%s", result)
+    asked = {
+        "pair_key": pair_key,
+        "time_key": time_key,
+        "times": times,
+        "replicate_key": replicate_key,
+        "wells": wells,
+        "clones": clones,
+        "counts_layer": counts_layer,
+        **matrix_options,
+    }
+    adata.uns[key_added] = {**result.as_uns(), "params": described({**compared.first.params, **asked})}
+    return result
+
+
+def _check_object(adata: "AnnData", counts_layer: str | None) -> None:
+    check_is_anndata(adata, "adata")
+    check_writable(adata, "adata")
+    if 0 in adata.shape:
+        raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+    if counts_layer is not None and counts_layer not in adata.layers:
+        raise KeyError(f"Did not find `counts_layer={counts_layer!r}` in `.layers`, which has {list(adata.layers)}.")
+
+
+def _samples(
+    adata: "AnnData", time_key: str, times: Sequence[Any], replicate_key: str, wells: Sequence[Any] | None
+) -> tuple[_Sample, _Sample, _Sample]:
+    """The early sample and the two late ones."""
+    for name, key in (("time_key", time_key), ("replicate_key", replicate_key)):
+        if key not in adata.obs.columns:
+            raise KeyError(f"Did not find `{name}={key!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+    if isinstance(times, str) or len(times) != 2 or times[0] == times[1]:
+        raise ValueError(f"`times` must name two different values of `.obs[{time_key!r}]`, got {times!r}.")
+    time = adata.obs[time_key]
+    at = [np.flatnonzero((time == value).to_numpy(dtype=bool)) for value in times]
+    for value, rows in zip(times, at, strict=True):
+        if len(rows) == 0:
+            present = list(pd.unique(time.dropna()))
+            raise ValueError(f"No cell has time point {value!r} in `.obs[{time_key!r}]`, which has {present}.")
+    well = adata.obs[replicate_key].iloc[at[1]]
+    present = sorted(pd.unique(well.dropna()), key=str)
+    if wells is None:
+        if len(present) != 2:
+            needs = "pick two with `wells=`" if len(present) > 2 else "sisters must come from two separate wells"
+            raise ValueError(
+                f"`.obs[{replicate_key!r}]` has {len(present)} wells at time point {times[1]!r}: {present}; {needs}."
+            )
+        wells = present
+    if isinstance(wells, str) or len(wells) != 2 or wells[0] == wells[1] or not set(wells) <= set(present):
+        raise ValueError(
+            f"`wells` must name two different wells of time point {times[1]!r} in `.obs[{replicate_key!r}]`, which has "
+            f"{present}; got {wells!r}."
+        )
+    late, sister = (
+        _Sample(f"{times[1]}, well {value}", at[1][(well == value).to_numpy(dtype=bool)]) for value in wells
+    )
+    return _Sample(str(times[0]), at[0]), late, sister
+
+
+def _early_wells(adata: "AnnData", early: _Sample, replicate_key: str) -> tuple[_Sample, _Sample] | None:
+    """The two early wells of most cells, if there are two."""
+    well = adata.obs[replicate_key].iloc[early.rows]
+    count = well.value_counts()
+    largest = sorted(count[count > 0].index[:2], key=str)
+    if len(largest) < 2:
+        return None
+    first, second = (
+        _Sample(f"{early.name}, well {value}", early.rows[(well == value).to_numpy(dtype=bool)]) for value in largest
+    )
+    return first, second
+
+
+def _side(adata: "AnnData", sample: _Sample, matrix_options: dict[str, Any]) -> Side:
+    return side_of(f"adata[{sample.name}]", adata, sample.rows, matrix_options)
+
+
+def _same_barcodes(matched: Sequence[ClonePairs], clones: Clones, rng: np.random.Generator) -> tuple[list[Any], Any]:
+    """The pairings of both estimates, equally many barcodes, and the labels of those that both have."""
+    a, b = matched
+    shared = pd.Index(a.barcodes, dtype=object).intersection(pd.Index(b.barcodes, dtype=object), sort=False)
+    if clones == "all":
+        n = min(len(a.barcodes), len(b.barcodes))
+        chosen = [np.sort(rng.permutation(len(one.barcodes))[:n]) for one in matched]
+        return [one.pairing.take(at, one.pairing.groups[at]) for one, at in zip(matched, chosen, strict=True)], shared
+    if len(shared) == 0:
+        raise ValueError(
+            f"No barcode is in all three samples: {len(a.barcodes)} are in the early and the second late one, "
+            f"{len(b.barcodes)} in both late ones. Pass `clones='all'` to use these."
+        )
+    at_a, at_b = (pd.Index(one.barcodes, dtype=object).get_indexer(shared) for one in matched)
+    groups = _joined(a.pairing.groups[at_a], b.pairing.groups[at_b])
+    return [a.pairing.take(at_a, groups), b.pairing.take(at_b, groups)], shared
+
+
+def _joined(a: Index, b: Index) -> Index:
+    """Groups of barcodes that are tied together in either."""
+    n = len(a)
+    barcode = np.tile(np.arange(n), 2)
+    node = np.concatenate([n + a, n + a.max() + 1 + b])
+    size = int(node.max()) + 1
+    graph = sp.coo_array((np.ones(2 * n), (barcode, node)), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    groups: Index = np.unique(component[:n], return_inverse=True)[1].astype(np.int64)
+    return groups
+
+
+def _depth_matched(
+    adata: "AnnData", rows: Sequence[Index], counts_layer: str, rng: np.random.Generator
+) -> tuple[list[Any], int]:
+    """The matrices of the three samples at equal depth, after the recipe."""
+    from anndata import AnnData
+
+    together = np.concatenate(rows)
+    counts, depth = downsample(adata.layers[counts_layer][together], f"adata.layers[{counts_layer!r}]", rng)
+    lower = AnnData(counts, var=pd.DataFrame(index=adata.var_names))
+    recipe_lmi(lower, n_top_genes=int(adata.uns.get("recipe_lmi", {}).get("n_top_genes", 1000)))
+    used = lower.X[:, lower.var["highly_variable"].to_numpy()]
+    ends = np.cumsum([0, *map(len, rows)])
+    return [used[start:stop] for start, stop in zip(ends[:-1], ends[1:], strict=True)], depth
+
+
+def _ceiling(
+    adata: "AnnData",
+    wells: tuple[_Sample, _Sample],
+    pair_key: PairKey,
+    na_values: object,
+    among: Any,
+    matrix_options: dict[str, Any],
+    options: dict[str, Any],
+    rng: np.random.Generator,
+    progress: Tick,
+) -> tuple[Estimate | None, str]:
+    """Information between early sisters, or why it can't be told."""
+    first, second = (_side(adata, sample, matrix_options) for sample in wells)
+    try:
+        matched = match_clones(
+            cells_of(first), cells_of(second), pair_key, na_values=na_values, names=(first.name, second.name)
+        )
+        labels = pd.Index(matched.barcodes, dtype=object)
+        at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
+        pairing = matched.pairing.take(at, matched.pairing.groups[at])
+        check_enough(pairing, options["k"], options["settings"])
+    except ValueError as reason:
+        return None, str(reason)
+    result, _ = estimate(first.matrix, second.matrix, pairing, rng=rng, progress=progress, **options)
+    return Estimate.of(result, (wells[0].name, wells[1].name)), ""

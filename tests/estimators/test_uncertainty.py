@@ -1,0 +1,118 @@
+"""Every estimate comes with its error, interval and p-value, or with the reason why not.
+
+They are those of the existing functions on the held-out latents, whose calibration is tested there and in ``tests/benchmarks``.
+"""
+
+import numpy as np
+import pytest
+
+import scmi as sm
+from scmi.estimators import uncertainty as module
+from scmi.estimators.heldout import HeldOut
+from scmi.estimators.inference import permutation_test
+from scmi.estimators.settings import Settings
+from scmi.estimators.subsampling import subsampling_error
+from scmi.estimators.uncertainty import combined, interval, pairing_error, uncertainty
+
+FAST = Settings(hidden=(16,), max_steps=20, patience=10)
+OPTIONS = {"k": 3, "metric": "euclidean", "n_permutations": 19}
+
+
+def dependent(rng, n=120, d=3):
+    x = rng.normal(size=(n, d))
+    return x, x + rng.normal(size=(n, d))
+
+
+def folds(n=120):
+    rng = np.random.default_rng(0)
+    return [HeldOut(*dependent(rng, n)) for _ in range(2)]
+
+
+def test_estimate_has_an_error_and_a_p_value():
+    x, y = dependent(np.random.default_rng(0), 200)
+    model = sm.LMI(preset=FAST, n_permutations=99).fit(x, y)
+    result = model.result_
+    held_out = [HeldOut(m.reference_x, m.reference_y) for m in model.models_]
+    # The halves and permutations are others; the mean of the null is known to a tenth of its spread.
+    test = permutation_test(held_out, metric="euclidean", n_permutations=99, rng=1)
+    assert test.mi == pytest.approx(result.mi, abs=1e-9)
+    assert result.null.shape == (99,)
+    assert result.null.mean() == pytest.approx(test.null.mean(), abs=0.5 * test.null.std())
+    assert result.p == 0.01
+    # Two sets of random subsets: each error is known to about a tenth.
+    assert result.se == pytest.approx(subsampling_error(held_out, metric="euclidean", rng=1).se, rel=0.4)
+    assert result.se_parts == {"sampling": result.se}
+    assert result.ci == pytest.approx((result.mi - 1.645 * result.se, result.mi + 1.645 * result.se), abs=1e-4)
+    assert result.missing == {}
+    assert str(result).startswith(f"{result.mi_corrected:.3f} ± {result.se:.1g} bits (p = 0.01) from 200 pairs")
+
+
+def test_skipping_the_test_leaves_the_estimate():
+    x, y = dependent(np.random.default_rng(0))
+    skipped, tested = (sm.lmi(x, y, preset=FAST, n_permutations=n) for n in (0, 9))
+    np.testing.assert_array_equal(skipped.pmi, tested.pmi)
+    assert skipped.se == tested.se
+    assert np.isnan(skipped.p) and len(skipped.null) == 0
+    assert skipped.missing == {"p": "`n_permutations` is 0."}
+    assert "(p =" not in str(skipped)
+
+
+def test_what_only_strata_tell_is_not_significant_within_them():
+    rng = np.random.default_rng(0)
+    batch = np.repeat(["a", "b"], 100)
+    x, y = rng.normal(size=(2, 200, 3)) + 5 * (batch == "b")[:, None]
+    across, within = (sm.lmi(x, y, strata=s, preset=FAST, n_permutations=99) for s in (None, batch))
+    assert across.p == 0.01
+    # Uniform under independence; with this seed a fixed number.
+    assert within.p > 0.05
+    assert within.mi == across.mi > 0.5
+
+
+@pytest.mark.parametrize("n", [20, 24, 60])
+def test_small_samples_have_reasons_instead(n):
+    x, y = dependent(np.random.default_rng(0), n)
+    result = sm.lmi(x, y, strata=np.arange(n), preset=FAST)
+    assert np.isnan(result.p)
+    assert "Every stratum has a single" in result.missing["p"]
+    # Halves need 16 pairs to be cut in two.
+    assert np.isnan(result.se) == (n < 32) == ("se" in result.missing)
+    assert np.isnan(result.ci).all() == (n < 32)
+    assert "±" in str(result) or n < 32
+
+
+def test_too_few_groups():
+    x, y = dependent(np.random.default_rng(0), 40)
+    result = sm.lmi(x, y, groups=np.arange(40) // 8, preset=FAST)
+    assert "groups of pairs" in result.missing["p"]
+
+
+def test_parts_by_hand():
+    assert pairing_error(np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(np.sqrt(5 / 3) / 2)
+    assert combined({"sampling": 3.0, "pairing": 4.0}) == 5
+    assert interval(1.0, 0.1) == pytest.approx((0.8355, 1.1645), abs=1e-4)
+    result = uncertainty(folds(), 0.5, np.array([0.4, 0.6]), **OPTIONS, rng=np.random.default_rng(0))
+    assert result.se_parts["pairing"] == pytest.approx(0.1)
+    assert result.se == pytest.approx(np.hypot(result.se_parts["sampling"], 0.1))
+
+
+def test_many_pairs_are_tested_by_some_of_them(monkeypatch):
+    whole = uncertainty(folds(300), 0.5, np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    monkeypatch.setattr(module, "MAX_PAIRS", 100)
+    some = uncertainty(folds(300), 0.5, np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    # The null of a third of the pairs is wider by the root of three, known to a sixth from 19 permutations.
+    assert some.null.std() / whole.null.std() == pytest.approx(np.sqrt(3), rel=0.6)
+    # The error is still that of all pairs.
+    assert some.se == pytest.approx(whole.se, rel=0.4)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"strata": [0, 1]}, "`strata` has shape .* one label for each of 120 pairs"),
+        ({"strata": [None] + ["a"] * 119}, "`strata` has 1 missing labels, the first at pair 0"),
+        ({"n_permutations": -1}, "`n_permutations` must be at least 1"),
+    ],
+)
+def test_mistakes(options, match):
+    with pytest.raises(ValueError, match=match):
+        sm.lmi(*dependent(np.random.default_rng(0)), preset=FAST, **options)

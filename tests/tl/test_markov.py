@@ -1,0 +1,223 @@
+"""The promises of the Markov test.
+
+- With hidden memory it rejects and without it doesn't; the full calibration is in ``tests/benchmarks``.
+- By default both estimates see the same barcodes, those of all three samples, in the same halves; else as many.
+- It prints itself in three lines and is stored in `.uns` as it is, through h5ad; nothing else is written.
+- The control of equal depth and the ceiling of early sisters are made where they can be, or their absence has a reason.
+- Few shared barcodes, missing wells, empty time points and other mistakes are named before any training.
+"""
+
+import importlib
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+from scmi.tl.markov import _joined
+
+training = importlib.import_module("scmi.estimators.training")
+
+HOW = {"pair_key": "clone", "time_key": "day", "times": ("2", "6"), "replicate_key": "well"}
+
+
+@pytest.fixture(scope="module")
+def _cells():
+    """By memory: days 2 and 6 after the recipe, with counts, and day 2 parted into two wells in `well2`."""
+    made = {}
+    for memory in (True, False):
+        adata = sm.datasets.lineage(500, n_genes=400, memory=memory, rng=0)
+        adata = adata[adata.obs["day"] != "4"].copy()
+        adata.layers["counts"] = adata.X.copy()
+        well = adata.obs["well"].astype(object)
+        early = (adata.obs["day"] == "2").to_numpy()
+        well[early] = np.random.default_rng(0).choice(["a", "b"], early.sum())
+        adata.obs["well2"] = well
+        sm.pp.recipe_lmi(adata, n_top_genes=150)
+        made[memory] = adata
+    return made
+
+
+@pytest.fixture
+def cells(_cells):
+    return _cells[True].copy()
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def train(*args, **kwargs):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(training, "train", train)
+
+
+def barcodes(adata, **where):
+    chosen = np.logical_and.reduce([adata.obs[key] == value for key, value in where.items()])
+    return set(adata.obs.loc[chosen, "clone"].dropna())
+
+
+def test_memory_rejects_and_markov_does_not(_cells, FAST):
+    with_memory, without = (
+        sm.tl.markov_test(_cells[m].copy(), **HOW, n_permutations=19, preset=FAST) for m in (True, False)
+    )
+    # 1.5 against .7 bits between states with memory, .2 against .7 without.
+    assert with_memory.p < 0.01
+    assert with_memory.difference > 0.2
+    assert 0 < with_memory.share == with_memory.difference / with_memory.late_late.mi
+    # Of 170 barcodes and with quick training both estimates are near 0; this is a fixed number, .3 at this seed.
+    assert without.p > 0.05
+    for test in (with_memory, without):
+        assert test.difference == test.late_late.mi - test.early_late.mi
+        assert test.ci[0] < test.difference < test.ci[1]
+
+
+def test_same_barcodes_or_as_many(cells, FAST):
+    early, late, sister = (
+        barcodes(cells, day="2"),
+        barcodes(cells, day="6", well="1"),
+        barcodes(cells, day="6", well="2"),
+    )
+    test = sm.tl.markov_test(cells, **HOW, n_permutations=0, preset=FAST)
+    assert test.early_late.n_pairs == test.late_late.n_pairs == len(early & late & sister)
+    every = sm.tl.markov_test(cells, **HOW, clones="all", n_permutations=0, preset=FAST)
+    assert every.early_late.n_pairs == every.late_late.n_pairs == min(len(early & sister), len(late & sister))
+    assert every.se == pytest.approx(np.hypot(every.early_late.se, every.late_late.se))
+
+
+def test_result(cells, FAST, tmp_path):
+    before = cells.copy()
+    test = sm.tl.markov_test(
+        cells,
+        **(HOW | {"replicate_key": "well2"}),
+        counts_layer="counts",
+        n_permutations=19,
+        preset=FAST,
+        key_added="m",
+    )
+    lines = str(test).splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith(f"I(2; 6, well 2) = {test.early_late.mi:.3f} ± ")
+    assert f"Difference {test.difference:+.3f} bits" in lines[1]
+    assert f"at {test.depth_matched.depth:,} counts per cell" in lines[2]
+    assert "ceiling I(2, well a; 2, well b)" in lines[2]
+    assert test.depth_matched.depth == cells.layers["counts"].sum(axis=1).min()
+    assert test.depth_matched.difference != test.difference
+    assert test.depth_matched.late_late.n_pairs == test.late_late.n_pairs
+    # Cells of a clone on day 2 differ in their counts only.
+    assert test.ceiling.mi > test.early_late.mi
+    assert test.missing == {}
+
+    assert set(cells.uns) == set(before.uns) | {"m"}
+    pd.testing.assert_frame_equal(cells.obs, before.obs)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    stored = ad.read_h5ad(tmp_path / "cells.h5ad").uns["m"]
+    assert (stored["difference"], stored["difference_se"], stored["p_value"]) == (test.difference, test.se, test.p)
+    assert list(stored["difference_ci"]) == list(test.ci)
+    np.testing.assert_array_equal(stored["late_late"]["null"], test.late_late.null)
+    assert stored["depth_matched"]["share"] == test.depth_matched.share
+    assert stored["ceiling"]["mi"] == test.ceiling.mi
+    assert list(stored["params"]["times"]) == ["2", "6"]
+
+
+def test_same_seed_same_numbers(cells, FAST):
+    first, again, other = (
+        sm.tl.markov_test(cells, **HOW, n_pairings=3, n_permutations=0, preset=FAST, rng=seed) for seed in (1, 1, 2)
+    )
+    assert (first.difference, first.se) == (again.difference, again.se)
+    assert first.difference != other.difference
+
+
+def test_controls_that_cannot_be_made(cells, FAST):
+    cells.obs.loc[cells.obs["well2"] == "b", "clone"] = np.nan
+    test = sm.tl.markov_test(cells, **(HOW | {"replicate_key": "well2"}), n_permutations=0, preset=FAST)
+    assert test.ceiling is None
+    assert "no barcoded cell" in test.missing["ceiling"]
+    assert test.depth_matched is None
+    assert str(test).endswith("Controls: none")
+    alone = sm.tl.markov_test(cells, **HOW, n_permutations=0, preset=FAST)
+    assert alone.missing == {"ceiling": "one well only at the early time"}
+
+
+def test_barcodes_tied_in_either_estimate_stay_together():
+    groups = _joined(np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3]))
+    assert len(set(groups[:3])) == 1
+    assert len(set(groups)) == 3
+
+
+# Wells
+
+
+def three_wells(adata):
+    adata.obs["well"] = adata.obs["well"].astype(str)
+    late = np.flatnonzero(adata.obs["day"] == "6")
+    adata.obs.iloc[late[::3], adata.obs.columns.get_loc("well")] = "3"
+
+
+def test_wells_are_picked(cells, FAST):
+    three_wells(cells)
+    test = sm.tl.markov_test(cells, **HOW, wells=("3", "1"), n_permutations=0, preset=FAST)
+    assert test.late_late.between == ("6, well 3", "6, well 1")
+
+
+def test_three_wells(cells, no_training):
+    three_wells(cells)
+    fails(cells, ValueError, r"has 3 wells at time point '6': \['1', '2', '3'\]; pick two with `wells=`")
+    for wells in (("1", "4"), ("1", "1"), ("1",), "1"):
+        fails(cells, ValueError, "`wells` must name two different wells of time point '6'", wells=wells)
+
+
+def test_missing_replicate(cells, no_training):
+    late = cells.obs["well"] == "2"
+    fails(cells[~late].copy(), ValueError, r"has 1 wells at time point '6': \['1'\]; sisters must come from two")
+    cells.obs.loc[cells.obs["day"] == "6", "well"] = np.nan
+    fails(cells, ValueError, r"has 0 wells at time point '6'")
+
+
+# Mistakes
+
+
+def fails(adata, error, match, **options):
+    with pytest.raises(error, match=match):
+        sm.tl.markov_test(adata, **(HOW | options))
+    assert "markov_test" not in adata.uns
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_few_shared_barcodes(cells, no_training, n):
+    shared = sorted(barcodes(cells, day="2") & barcodes(cells, well="1") & barcodes(cells, well="2"))
+    clone = cells.obs["clone"].astype(object)
+    clone[~clone.isin(shared[:n])] = [f"own {i}" for i in range((~clone.isin(shared[:n])).sum())]
+    cells.obs["clone"] = clone
+    fails(cells, ValueError, f"Only {n} pairs to estimate from; at least 20 are needed")
+
+
+def test_no_shared_barcode(cells, no_training):
+    clone = cells.obs["clone"].astype(object)
+    early = (cells.obs["day"] == "2").to_numpy()
+    other = clone.copy()
+    other[early] = [f"own {i}" for i in range(early.sum())]
+    cells.obs["clone"] = other
+    fails(cells, ValueError, "No barcode is shared")
+    # Each late sample shares some with the early one or with the other, but none is in all three.
+    odd = clone.isin(sorted(clone.dropna().unique())[::2])
+    cells.obs["clone"] = clone.where(~(early & odd) & ~((cells.obs["well"] == "1") & ~odd))
+    fails(cells, ValueError, r"No barcode is in all three samples: \d+ are in .* Pass `clones='all'`")
+
+
+def test_empty_time_point(cells, no_training):
+    fails(cells, ValueError, r"No cell has time point 2 in `.obs\['day'\]`, which has \['", times=(2, 6))
+    fails(cells[cells.obs["day"] == "6"].copy(), ValueError, "No cell has time point '2'")
+    fails(cells, ValueError, "`times` must name two different values", times=("2", "2"))
+    fails(cells, ValueError, "`times` must name two different values", times="26")
+
+
+def test_other_mistakes(cells, no_training):
+    fails(cells, KeyError, "Did not find `time_key='time'` in `.obs`", time_key="time")
+    fails(cells, KeyError, "Did not find `replicate_key='plate'` in `.obs`", replicate_key="plate")
+    fails(cells, KeyError, "Did not find `counts_layer='raw'` in `.layers`", counts_layer="raw")
+    fails(cells, ValueError, "clones='some' is not known", clones="some")
+    fails(cells[:50], ValueError, "is a view")
+    fails(cells[:0].copy(), ValueError, "is empty")
+    with pytest.raises(TypeError, match="must be an AnnData"):
+        sm.tl.markov_test(cells.X, **HOW)

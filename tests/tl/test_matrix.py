@@ -1,0 +1,96 @@
+"""The promises of the table of estimates.
+
+- A row per pair of groups, each the estimate of `tl.lmi` with a p-value, and q over all of them; through h5ad.
+- What can't be estimated has NaN and a reason, and does not count for q.
+- Mistakes are named before any training; nothing but the table is written.
+"""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+from scmi.estimators.inference import benjamini_hochberg
+
+HOW = {"pair_key": "clone", "groupby": "day"}
+
+
+@pytest.fixture(scope="module")
+def _cells():
+    adata = sm.datasets.lineage(250, n_genes=400, rng=0)
+    sm.pp.recipe_lmi(adata, n_top_genes=100)
+    return adata
+
+
+@pytest.fixture
+def cells(_cells):
+    return _cells.copy()
+
+
+def test_table(cells, FAST, tmp_path):
+    before = cells.copy()
+    assert sm.tl.lmi_matrix(cells, **HOW, n_permutations=99, preset=FAST) is None
+    table = sm.get.lmi_matrix(cells)
+    assert table.columns.tolist() == "group_a group_b bits se ci_low ci_high p q n note".split()
+    assert table[["group_a", "group_b"]].to_numpy().tolist() == [["2", "4"], ["2", "6"], ["4", "6"]]
+    clones = {day: set(cells.obs["clone"][cells.obs["day"] == day].dropna()) for day in ("2", "4", "6")}
+    assert table["n"].tolist() == [len(clones[a] & clones[b]) for a, b in (("2", "4"), ("2", "6"), ("4", "6"))]
+    np.testing.assert_allclose(table["q"], benjamini_hochberg(table["p"]))
+    np.testing.assert_allclose(table[["ci_low", "ci_high"]].mean(axis=1), table["bits"])
+    assert (table["note"] == "").all()
+    assert set(cells.uns) == set(before.uns) | {"lmi_matrix"}
+    pd.testing.assert_frame_equal(cells.obs, before.obs)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    pd.testing.assert_frame_equal(sm.get.lmi_matrix(ad.read_h5ad(tmp_path / "cells.h5ad")), table)
+    table["bits"] = 0
+    assert (sm.get.lmi_matrix(cells)["bits"] != 0).all()
+
+
+def test_equals_single_estimate(cells, FAST):
+    sm.tl.lmi_matrix(cells, **HOW, groups=["2", "6"], n_permutations=19, preset=FAST, rng=3)
+    (own,) = np.random.default_rng(3).spawn(1)
+    sm.tl.lmi(cells, **HOW, groups=["2", "6"], n_permutations=19, preset=FAST, rng=own)
+    (row,) = sm.get.lmi_matrix(cells).itertuples()
+    one = cells.uns["lmi"]
+    assert (row.bits, row.se, row.p, row.n) == (one["mi"], one["mi_se"], one["p_value"], one["n_pairs"])
+
+
+def test_too_few_shared(cells, FAST):
+    cells.obs.loc[cells.obs["day"] == "4", "clone"] = np.nan
+    sm.tl.lmi_matrix(cells, **HOW, n_permutations=19, preset=FAST)
+    table = sm.get.lmi_matrix(cells).set_index(["group_a", "group_b"])
+    assert table["bits"].isna().tolist() == table["q"].isna().tolist() == [True, False, True]
+    assert "no barcoded cell" in table.loc[("2", "4"), "note"]
+    assert table.loc[("2", "6"), "q"] == table.loc[("2", "6"), "p"]
+    assert table["n"].tolist()[::2] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"groupby": "time"}, KeyError, "Did not find `groupby='time'`"),
+        ({"groups": ["2"]}, ValueError, r"two or more different groups of `.obs\['day'\]`"),
+        ({"groups": ["2", "2"]}, ValueError, "two or more different groups"),
+        ({"groups": ["2", 6]}, ValueError, r"which has \['2', '4', '6'\]; got \['2', 6\]"),
+        ({"pair_key": "barcode"}, KeyError, "barcode"),
+        ({"n_permutations": -1}, ValueError, "`n_permutations` must be at least 1"),
+    ],
+)
+def test_mistakes(cells, options, error, match):
+    with pytest.raises(error, match=match):
+        sm.tl.lmi_matrix(cells, **(HOW | options))
+    assert "lmi_matrix" not in cells.uns
+
+
+def test_nothing_to_estimate(cells):
+    cells.obs["clone"] = [f"own {i}" for i in range(cells.n_obs)]
+    with pytest.raises(ValueError, match="No two groups .* can be estimated. The first two: No barcode is shared"):
+        sm.tl.lmi_matrix(cells, **HOW)
+    with pytest.raises(ValueError, match="is a view"):
+        sm.tl.lmi_matrix(cells[:50], **HOW)
+
+
+def test_nothing_stored(cells):
+    with pytest.raises(KeyError, match="Run `sm.tl.lmi_matrix` first"):
+        sm.get.lmi_matrix(cells)
