@@ -7,7 +7,7 @@ from scipy.special import digamma
 from ._neighbours import Metric, marginal_counts
 from ._validation import as_points, check_same_length
 
-__all__ = ["ksg", "log_density_ratio"]
+__all__ = ["check_k", "ksg", "log_density_ratio"]
 
 
 def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev") -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
     """
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
-    _check_k(k, n - 1)
+    check_k(k, n - 1)
     return _bits(k, n, *marginal_counts(x, y, x, y, k, same=True, metric=metric))
 
 
@@ -97,7 +97,7 @@ def log_density_ratio(
     reference_x, reference_y = as_points(reference_x, "reference_x"), as_points(reference_y, "reference_y")
     check_same_length(x, y)
     n = check_same_length(reference_x, reference_y, "reference_x", "reference_y")
-    _check_k(k, n)
+    check_k(k, n)
     for name, query, reference in (("x", x, reference_x), ("y", y, reference_y)):
         if query.shape[1] != reference.shape[1]:
             raise ValueError(
@@ -115,7 +115,8 @@ def _bits(k: int, n: int, count_x: NDArray[np.int64], count_y: NDArray[np.int64]
     return value
 
 
-def _check_k(k: int, n_others: int) -> None:
+def check_k(k: int, n_others: int) -> None:
+    """Raise unless there are k other samples."""
     if not 1 <= k <= n_others:
         raise ValueError(
             f"k={k} needs at least {max(k, 1)} other samples, got {n_others}; use more samples or a smaller k >= 1."

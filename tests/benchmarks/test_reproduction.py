@@ -61,10 +61,16 @@ def test_figure_2():
     at_zero = ours.loc[ours["truth"] == 0, ["plain", "corrected"]].mean()
     setting = ours.assign(mse=(ours["corrected"] - ours["truth"]) ** 2).groupby(["d", "k"])["mse"].mean()
     rivals = theirs[theirs["truth"].isin(truths)]
-    rivals = rivals.assign(mse=(rivals["estimate"] - rivals["truth"]) ** 2).groupby(["d", "k", "estimator"])["mse"].mean()
+    rivals = (
+        rivals.assign(mse=(rivals["estimate"] - rivals["truth"]) ** 2).groupby(["d", "k", "estimator"])["mse"].mean()
+    )
     best = rivals.unstack().loc[setting.index].min(axis=1)
-    print(f"mean MSE plain {by_k['plain'].mean():.4f} corrected {by_k['corrected'].mean():.4f}; Kendall {tau.mean():.4f}")
-    print(f"mean at truth 0: {at_zero.round(4).to_dict()}; lowest of all columns in {(setting < best).sum()} of {len(best)}")
+    print(
+        f"mean MSE plain {by_k['plain'].mean():.4f} corrected {by_k['corrected'].mean():.4f}; Kendall {tau.mean():.4f}"
+    )
+    print(
+        f"mean at truth 0: {at_zero.round(4).to_dict()}; lowest of all columns in {(setting < best).sum()} of {len(best)}"
+    )
     assert by_k["corrected"].mean() <= 0.03
     assert by_k["plain"].mean() <= 0.22
     assert at_zero.abs().max() <= 0.02
