@@ -72,7 +72,7 @@ class Interactions:
         return pd.DataFrame({"mean": by_kind.mean(), "sd": by_kind.std(), "low": low, "high": high})
 
     def __str__(self) -> str:
-        auc = ", ".join(f"AUC {row.mean:.3f} ({kind} negatives)" for kind, row in self.auc.iterrows())
+        auc = ", ".join(f"AUC {mean:.3f} ({kind} negatives)" for kind, mean in self.auc["mean"].items())
         return f"{self.mi:.3f} bits between partners (p = {self.p:.2g}), {auc}"
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickletools
 import zipfile
 
 import numpy as np
@@ -84,8 +83,6 @@ def test_the_file_holds_no_pickle(fitted, tmp_path):
             assert array.dtype.kind in "Uifb", name
     with np.load(tmp_path / "model", allow_pickle=False) as stored:
         assert json.loads(str(stored["meta"]))["version"] == saving.VERSION
-    with pytest.raises(Exception, match="opcode"):
-        list(pickletools.genops((tmp_path / "model").read_bytes()))
 
 
 def test_other_files_are_refused(fitted, tmp_path):

@@ -107,13 +107,13 @@ def test_ratio_at_new_points_of_gaussians():
     rho = 0.8
     x, x_new, noise, noise_new = rng.normal(size=(4, 5000, 1))
     y, y_new = (rho * a + np.sqrt(1 - rho**2) * b for a, b in ((x, noise), (x_new, noise_new)))
-    ratio = log_density_ratio(x_new, y_new, x, y)
+    ratio = log_density_ratio(x_new, y_new, x, y, k=10)
     truth = (
         -0.5 * np.log(1 - rho**2) - (rho**2 * (x_new**2 + y_new**2) - 2 * rho * x_new * y_new) / (2 * (1 - rho**2))
     ).ravel() / np.log(2)
-    # Over 10 seeds: correlation .935 +- .003, and mean at independence 0 +- .01.
+    # Over 10 seeds: correlation .920 +- .006 (.785 +- .011 at k=3, which is noisier), mean at independence .004 +- .008.
     assert np.corrcoef(ratio, truth)[0, 1] > 0.9
-    assert log_density_ratio(x_new, noise_new, x, noise).mean() == pytest.approx(0, abs=0.02)
+    assert log_density_ratio(x_new, noise_new, x, noise, k=10).mean() == pytest.approx(0, abs=0.03)
 
 
 def test_parameters_survive_cloning_setting_and_pickling(fitted):
