@@ -4,10 +4,8 @@ UniRep embeddings of 1,749 human proteins (1,900 dimensions) and 3,523 annotated
 ProtTrans5 embeddings and OmniPath's pairs, so its 2.8 bits and AUC of .74 can't be met to the digit.
 """
 
-import os
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,9 +13,10 @@ import pytest
 
 import scmi as sm
 
+from ..conftest import DATA
+
 pytestmark = pytest.mark.benchmark
 
-DATA = Path(os.environ.get("SCMI_TEST_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 # By attribute, `scmi.tl.interactions` is the function.
 module = import_module("scmi.tl.interactions")
 
