@@ -77,7 +77,7 @@ def save(estimator: "LMI", models: Sequence[FoldModel], path: str | PathLike[str
     arrays |= {f"result/pairs/{name}": values for name, values in result.pairs._asdict().items()}
     # Through an open file: given a path, NumPy would append its own ending.
     with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **{META: np.array(json.dumps(meta, default=_plain))}, **arrays)
+        np.savez(file, **{META: np.array(json.dumps(meta, default=_plain))}, **arrays)
 
 
 def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:

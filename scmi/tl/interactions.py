@@ -41,8 +41,6 @@ class Interactions:
         Mutual information between partners, in bits.
     null
         The same with the second partners shuffled among the pairs, trained anew each time, in bits.
-    p
-        (b + 1) / (m + 1), b of the m shuffled annotations reaching ``mi``.
     estimate
         The estimate behind ``mi``.
     splits
@@ -58,7 +56,6 @@ class Interactions:
 
     mi: float
     null: NDArray[np.float64] = field(repr=False)
-    p: float
     estimate: LMIResult = field(repr=False)
     splits: pd.DataFrame = field(repr=False)
     roc: pd.DataFrame = field(repr=False)
@@ -73,7 +70,8 @@ class Interactions:
 
     def __str__(self) -> str:
         auc = ", ".join(f"AUC {mean:.3f} ({kind} negatives)" for kind, mean in self.auc["mean"].items())
-        return f"{self.mi:.3f} bits between partners (p = {self.p:.2g}), {auc}"
+        null = f"{self.null.min():.3f} to {self.null.max():.3f}"
+        return f"{self.mi:.3f} bits between partners ({null} where shuffled), {auc}"
 
 
 class _Annotation(NamedTuple):
@@ -217,11 +215,9 @@ def interactions(
             tick(1 + n_shuffles + number + 1, estimate.mi)
 
     params = {**estimate.params, "n_splits": n_splits, "held_out": held_out, "n_shuffles": n_shuffles}
-    reached = int((np.asarray(null) >= estimate.mi).sum())
     result = Interactions(
         mi=estimate.mi,
         null=np.asarray(null),
-        p=(reached + 1) / (n_shuffles + 1),
         estimate=estimate,
         splits=pd.concat(tables, ignore_index=True),
         roc=_mean_curves(pd.concat(curves)),
