@@ -75,9 +75,10 @@ def save(estimator: "LMI", models: Sequence[FoldModel], path: str | PathLike[str
     }
     arrays |= {f"result/{name}": getattr(result, name) for name in PER_PAIR}
     arrays |= {f"result/pairs/{name}": values for name, values in result.pairs._asdict().items()}
+    content: dict[str, Any] = {META: np.array(json.dumps(meta, default=_plain)), **arrays}
     # Through an open file: given a path, NumPy would append its own ending.
     with open(path, "wb") as file:
-        np.savez(file, **{META: np.array(json.dumps(meta, default=_plain))}, **arrays)
+        np.savez(file, **content)
 
 
 def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:

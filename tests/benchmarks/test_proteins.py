@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 import scmi as sm
-
-from ..conftest import DATA
+from tests.conftest import DATA
 
 pytestmark = pytest.mark.benchmark
 

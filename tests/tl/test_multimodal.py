@@ -6,8 +6,7 @@ import pytest
 
 import scmi as sm
 from scmi.estimators.settings import Settings
-
-from ..conftest import DATA
+from tests.conftest import DATA
 
 LINEAR = Settings(hidden=(8,), max_steps=5)
 
