@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import auc
 
 import scmi as sm
 from scmi.estimators.settings import Settings
@@ -37,9 +38,9 @@ def found():
 
 
 def test_partners_are_found(found):
-    # 3 dimensions at a correlation of .98, blurred by second partners, seen through 300 pairs.
-    assert found.mi > 1
-    assert found.null.max() < 0.5
+    # Measured: 2.6 bits, .06 where shuffled, AUC .93.
+    assert found.mi > 2
+    assert found.null.max() < 0.3
     assert found.null.shape == (3,)
     assert found.auc.loc["role-matched", "mean"] > 0.85
     assert found.auc.index.tolist() == ["random", "role-matched"]
@@ -56,7 +57,7 @@ def test_tables(found):
     curve = found.roc[found.roc["negatives"] == "role-matched"]
     assert (np.diff(curve["tpr"]) >= 0).all()
     assert (curve["tpr"].iloc[0], curve["tpr"].iloc[-1]) == (0, 1)
-    area = np.trapezoid(curve["tpr"], curve["fpr"])
+    area = auc(curve["fpr"], curve["tpr"])
     assert area == pytest.approx(found.auc.loc["role-matched", "mean"], abs=0.02)
 
 
@@ -64,7 +65,8 @@ def test_shuffled_annotation_tells_nothing():
     embeddings, pairs = world()
     shuffled = pairs.assign(receptor=np.random.default_rng(1).permutation(pairs["receptor"]))
     found = sm.tl.interactions(embeddings, shuffled, n_splits=12, held_out=0.3, n_shuffles=1, preset=LINEAR)
-    # 27 annotated pairs a split: an AUC's standard deviation is .06, that of the mean of 12 splits below .03.
+    # Over 5 shufflings: .47 to .53 (27 annotated pairs a split, whose AUC has a standard deviation of .06), and mutual
+    # information -.12 to .05 bits.
     assert found.auc.loc["role-matched", "mean"] == pytest.approx(0.5, abs=0.08)
     assert found.mi == pytest.approx(0, abs=0.2)
 
