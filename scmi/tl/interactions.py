@@ -12,7 +12,9 @@ from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
 from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators.folds import check_enough
 from scmi.estimators.lmi import LMI
+from scmi.estimators.pairing import rowwise
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp.embeddings import Embeddings, read_embeddings
@@ -192,12 +194,14 @@ def interactions(
     """
     check_counts(n_splits=n_splits, n_shuffles=n_shuffles, k=k)
     check_objective(objective)
-    resolve_settings(preset)
+    settings = resolve_settings(preset)
     if not 0 < held_out < 1:
         raise ValueError(f"`held_out` is a share of the proteins, between 0 and 1, got {held_out}.")
     annotation = _annotation(read_embeddings(embeddings), pairs)
     estimate_rng, shuffle_rng, split_rng = as_generator(rng).spawn(3)
     splits = [_hold_out(annotation, held_out, split_rng, number) for number in range(n_splits)]
+    for used in (annotation, *(_apart_from(annotation, held) for held in splits)):
+        check_enough(rowwise(len(used.first), used.first), k, settings)
     options = {"k": k, "objective": objective, "preset": preset, "device": device, "n_jobs": n_jobs, "progress": False}
 
     with progress_bar(1 + n_shuffles + n_splits, progress, "interactions") as tick:
@@ -209,7 +213,7 @@ def interactions(
             tick(1 + len(null), estimate.mi)
         tables, curves = [], []
         for number, (held, fitting) in enumerate(zip(splits, split_rng.spawn(n_splits), strict=True)):
-            training = annotation.take(~held[annotation.first] & ~held[annotation.second])
+            training = _apart_from(annotation, held)
             model = _fit(training, fitting, options)
             vectors = annotation.vectors[held]
             scored = _scored(annotation, held, model.score_pairs(vectors, vectors))
@@ -276,6 +280,11 @@ def _hold_out(annotation: _Annotation, share: float, rng: np.random.Generator, n
             "needed. Raise `held_out`."
         )
     return held
+
+
+def _apart_from(annotation: _Annotation, held: NDArray[np.bool_]) -> _Annotation:
+    """The pairs with no held-out protein on either side."""
+    return annotation.take(~held[annotation.first] & ~held[annotation.second])
 
 
 def _fit(annotation: _Annotation, rng: np.random.Generator, options: dict[str, Any]) -> LMI:

@@ -81,8 +81,7 @@ def test_the_leak(proteins):
     rows = []
     for number, rng in enumerate(np.random.default_rng(0).spawn(5)):
         held = module._hold_out(annotation, 0.1, rng, number)
-        training = annotation.take(~held[annotation.first] & ~held[annotation.second])
-        model = module._fit(training, rng, options)
+        model = module._fit(module._apart_from(annotation, held), rng, options)
         vectors = annotation.vectors[held]
         for name in ("disjoint", "leaky"):
             if name == "leaky":

@@ -126,6 +126,7 @@ def test_what_is_no_pair_is_left_out():
         (lambda p: p.assign(score=1.0), {}, ValueError, r"columns \['ligand', 'receptor', 'score'\]; expected two"),
         (lambda p: p.to_numpy(), {}, TypeError, "must be a DataFrame"),
         (lambda p: "no" + p, {}, ValueError, "none is left"),
+        (lambda p: p, {"held_out": 0.9}, ValueError, "Only .* pairs to estimate from"),
         (lambda p: p, {"held_out": 1.5}, ValueError, "`held_out` is a share"),
         (lambda p: p, {"held_out": 0.01}, ValueError, "Split 0 holds out 3 of 300 proteins, with 0 annotated"),
         (lambda p: p, {"n_splits": 0}, ValueError, "`n_splits` must be at least 1"),
