@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] 
     """
     matrix: Any = as_stored(values, name)
     if matrix is None:
-        matrix = values.tocsr() if is_sparse(values) else np.asarray(values)
+        matrix = values.tocsr() if is_sparse(values) else _as_array(values)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -34,6 +35,20 @@ def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] 
     kept = Kept(matrix)
     _check_finite(kept.passing(), name, row_names, column_names)
     return kept.matrix
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    # Whoever has a tensor or a frame has imported its package.
+    torch, pandas = sys.modules.get("torch"), sys.modules.get("pandas")
+    if torch is not None and isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
+    if pandas is not None and isinstance(values, pandas.DataFrame):
+        array = values.to_numpy()
+        # Columns that know of missing values come out as objects.
+        numbers = array.dtype == object and all(map(pandas.api.types.is_numeric_dtype, values.dtypes))
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else array)
+    return np.asarray(values)
 
 
 def _check_finite(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # torch is imported when a model is first trained
     from .linear import LinearModel
     from .networks import CrossAutoencoder
     from .rows import Scale
+    from .saving import SavedModel
     from .training import History
 
 __all__ = ["MIN_PAIRS", "FoldModel", "check_enough", "estimate", "run_folds"]
@@ -51,7 +52,7 @@ CORRECTED_PAIRINGS = 4
 
 Index = NDArray[np.int64]
 Latent = NDArray[np.float32]
-Model = Union["LinearModel", "CrossAutoencoder", "ReducedModel"]
+Model = Union["LinearModel", "CrossAutoencoder", "ReducedModel", "SavedModel"]
 Trained = tuple[Model, tuple["Scale", "Scale"], "History"]
 
 

@@ -14,7 +14,7 @@ from ._validation import as_points, check_same_length
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ksg", "ksg_on", "log_density_ratio"]
+__all__ = ["check_k", "ksg", "ksg_on", "log_density_ratio"]
 
 Points = NDArray[np.floating]
 
@@ -72,7 +72,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
     """
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
-    _check_k(k, n - 1)
+    check_k(k, n - 1)
     return _pointwise(x, y, k, marginal_counts(x, y, x, y, k, same=True, metric=metric))
 
 
@@ -125,7 +125,7 @@ def log_density_ratio(
     reference_x, reference_y = as_points(reference_x, "reference_x"), as_points(reference_y, "reference_y")
     check_same_length(x, y)
     n = check_same_length(reference_x, reference_y, "reference_x", "reference_y")
-    _check_k(k, n)
+    check_k(k, n)
     for name, query, reference in (("x", x, reference_x), ("y", y, reference_y)):
         if query.shape[1] != reference.shape[1]:
             raise ValueError(
@@ -167,7 +167,8 @@ def _copies(points: Points) -> NDArray[np.int64]:
     return copies
 
 
-def _check_k(k: int, n_others: int) -> None:
+def check_k(k: int, n_others: int) -> None:
+    """Raise unless there are k other samples."""
     if not 1 <= k <= n_others:
         raise ValueError(
             f"k={k} needs at least {max(k, 1)} other samples, got {n_others}; use more samples or a smaller k >= 1."

@@ -1,7 +1,9 @@
 """Latent mutual information of plain arrays: the estimator and the one-call function."""
 
 import warnings
-from typing import Any, Self
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -13,11 +15,14 @@ from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
 
+from ._all_pairs import all_pairs, rows_at_once
+from ._feature_names import Names, check_feature_names, feature_names
+from ._neighbours import Metric
 from ._sources import Matrix
-from ._validation import as_generator, as_labels, as_matrix, check_counts, check_same_length, count_copies
+from ._validation import as_generator, as_labels, as_matrix, as_points, check_counts, check_same_length, count_copies
 from .folds import FoldModel, estimate
 from .heldout import as_codes
-from .ksg import log_density_ratio
+from .ksg import check_k, log_density_ratio
 from .pairing import rowwise
 from .result import LMIResult
 from .settings import Objective, Settings, check_objective, resolve_settings
@@ -72,6 +77,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         Columns of x.
     n_features_y_ : int
         Columns of y.
+    feature_names_in_, feature_names_y_ : ndarray of str
+        Column names of x and of y; only where they were data frames whose columns are all named by text.
 
     References
     ----------
@@ -124,7 +131,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         x, y
-            Samples x features: dense, sparse, a Dask array or an HDF5 dataset; row i of both is one joint sample.
+            Samples x features: a NumPy array, a SciPy sparse matrix, a pandas or polars frame, a torch tensor, a Dask
+            array or an HDF5 dataset, of any real type; row i of both is one joint sample.
         groups
             Label of each sample; samples with the same label never part across a split.
         strata
@@ -178,22 +186,35 @@ class LMI(BaseEstimator):  # type: ignore[misc]
             )
         self.n_features_in_ = matrix_x.shape[1]
         self.n_features_y_ = matrix_y.shape[1]
+        for attribute, values in (("feature_names_in_", x), ("feature_names_y_", y)):
+            names = feature_names(values)
+            if names is not None:
+                setattr(self, attribute, names)
+            elif hasattr(self, attribute):  # of an earlier fit
+                delattr(self, attribute)
         return self
 
-    def transform(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    @overload
+    def transform(self, x: ArrayLike) -> NDArray[np.float32]: ...
+    @overload
+    def transform(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def transform(
+        self, x: ArrayLike, y: ArrayLike | None = None
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Latent representations of rows of x and of y, by the first fold's encoders.
 
         Parameters
         ----------
         x, y
-            Rows to encode; they need not be pairs.
+            Rows to encode; they need not be pairs, and y can be left out.
 
         Returns
         -------
-        Rows of x x latent dimensions, and rows of y x latent dimensions.
+        Rows of x x latent dimensions, and with y also rows of y x latent dimensions.
         """
         model = self._models()[0]
-        return model.encode_x(self._as_x(x)), model.encode_y(self._as_y(y))
+        z_x = model.encode_x(self._as_x(x))
+        return z_x if y is None else (z_x, model.encode_y(self._as_y(y)))
 
     def pmi(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Log density ratio of new pairs, log2 p(x, y) / (p(x) p(y)), in bits.
@@ -221,6 +242,115 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         ]
         return np.asarray(np.mean(ratios, axis=0))
 
+    @overload
+    def score_pairs(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
+    @overload
+    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, out: NDArray[np.floating]) -> NDArray[np.floating]: ...
+    @overload
+    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, top_k: int) -> pd.DataFrame: ...
+    def score_pairs(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        out: NDArray[np.floating] | None = None,
+        top_k: int | None = None,
+    ) -> NDArray[np.floating] | pd.DataFrame:
+        """Log density ratio of every row of x with every row of y, in bits.
+
+        What :meth:`pmi` gives for each of these pairs, at a fraction of its time. Rows of x are worked on in blocks, so
+        that neither a matrix written to a file (``out``) nor a table of the best partners (``top_k``) has to fit in
+        memory with all pairs.
+
+        Parameters
+        ----------
+        x, y
+            Rows to be paired, each with each; they may be of different number.
+        out
+            Array of rows of x x rows of y to write to, such as a :class:`numpy.memmap`.
+        top_k
+            Return only so many partners of each row of x.
+
+        Returns
+        -------
+        Rows of x x rows of y in bits (``out`` itself, if given). With ``top_k`` instead a table with the best partners
+        of each row of x, best first: columns ``x`` and ``y`` (row numbers) and ``pmi`` (bits). Of equal partners, the
+        earlier row comes first.
+
+        Raises
+        ------
+        ValueError
+            If ``out`` has another shape, or ``out`` and ``top_k`` are both given.
+
+        References
+        ----------
+        Algorithm 2 of :cite:t:`Gowri2024`, as :meth:`pmi`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scmi as sm
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(300, 5))
+        >>> model = sm.LMI(rng=0).fit(x, x + rng.normal(size=(300, 5)))
+        >>> model.score_pairs(x[:3], x[:4]).shape
+        (3, 4)
+        >>> model.score_pairs(x[:3], x[:4], top_k=2).shape
+        (6, 3)
+        """
+        models = self._models()
+        matrix_x, matrix_y = self._as_x(x), self._as_y(y)
+        n_x, n_y = matrix_x.shape[0], matrix_y.shape[0]
+        if out is not None and top_k is not None:
+            raise ValueError("`out` takes the whole matrix and `top_k` asks for a part of it: pass one of them.")
+        if out is not None and out.shape != (n_x, n_y):
+            raise ValueError(f"`out` has shape {out.shape}; expected rows of x x rows of y, {(n_x, n_y)}.")
+        if top_k is not None:
+            check_counts(top_k=top_k)
+        elif out is None:
+            out = np.empty((n_x, n_y))
+        tables = []
+        for rows, scores in _mean_scores(models, matrix_x, matrix_y, self.k, resolve_settings(self.preset).metric):
+            if top_k is not None:
+                tables.append(_best(scores, rows.start, top_k))
+            elif out is not None:
+                out[rows] = scores
+        return pd.concat(tables, ignore_index=True) if out is None else out
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one file: NumPy's ``.npz`` with JSON inside, no pickle.
+
+        Parameters
+        ----------
+        path
+            File to write, replaced if it exists. A generator given as ``rng`` is not kept (None takes its place).
+        """
+        from .saving import save
+
+        save(self, self._models(), path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read what :meth:`save` wrote. No code in the file is run, so files of strangers are safe.
+
+        Parameters
+        ----------
+        path
+            File to read.
+
+        Returns
+        -------
+        The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the file was not written by :meth:`save`, or by a later version of this package.
+        """
+        from .saving import load
+
+        return load(cls, path)
+
     def predict_y(self, x: ArrayLike) -> NDArray[np.float64]:
         """What the cross-decoders expect of y given x, in the units of y; the mean over the folds."""
         models = self._models()
@@ -238,10 +368,10 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         return self.models_
 
     def _as_x(self, x: ArrayLike) -> Matrix:
-        return _with_features(as_matrix(x, "x"), self.n_features_in_, "x")
+        return _checked(x, self.n_features_in_, getattr(self, "feature_names_in_", None), "x")
 
     def _as_y(self, y: ArrayLike) -> Matrix:
-        return _with_features(as_matrix(y, "y"), self.n_features_y_, "y")
+        return _checked(y, self.n_features_y_, getattr(self, "feature_names_y_", None), "y")
 
 
 def lmi(
@@ -333,7 +463,37 @@ def _one_hot(values: ArrayLike, name: str) -> ArrayLike:
     return columns.to_numpy()
 
 
-def _with_features(matrix: Matrix, n_features: int, name: str) -> Matrix:
+def _checked(values: ArrayLike, n_features: int, names: Names | None, name: str) -> Matrix:
+    check_feature_names(values, names, name)
+    matrix = as_matrix(values, name)
     if matrix.shape[1] != n_features:
         raise ValueError(f"{name} has {matrix.shape[1]} features, but LMI is expecting {n_features} features as input.")
     return matrix
+
+
+def _mean_scores(
+    models: list[FoldModel], x: Matrix, y: Matrix, k: int, metric: Metric
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The scores of some rows of x with all rows of y, the mean over the folds, block by block."""
+    latents = [(as_points(m.encode_x(x), "x"), as_points(m.encode_y(y), "y")) for m in models]
+    references = [(as_points(m.reference_x, "x"), as_points(m.reference_y, "y")) for m in models]
+    check_k(k, min(len(reference) for reference, _ in references))
+    size = rows_at_once(max(y.shape[0], *(len(reference) for reference, _ in references)))
+    for start in range(0, x.shape[0], size):
+        rows = slice(start, start + size)
+        scores = [
+            all_pairs(z_x[rows], z_y, *reference, k, metric)
+            for (z_x, z_y), reference in zip(latents, references, strict=True)
+        ]
+        yield rows, np.asarray(np.mean(scores, axis=0))
+
+
+def _best(scores: NDArray[np.float64], first_row: int, top_k: int) -> pd.DataFrame:
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
+    return pd.DataFrame(
+        {
+            "x": np.repeat(np.arange(first_row, first_row + len(scores)), best.shape[1]),
+            "y": best.ravel(),
+            "pmi": np.take_along_axis(scores, best, axis=1).ravel(),
+        }
+    )

@@ -44,6 +44,21 @@ class MIResult:
         """How many pairs were estimated."""
         return int((self.fold >= 0).sum())
 
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers and the settings, flat and ready for JSON: one row of a table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import scmi as sm
+        >>> x, y = np.random.default_rng(0).normal(size=(2, 100, 5))
+        >>> results = [sm.lmi(x, y, k=k) for k in (3, 5)]
+        >>> pd.DataFrame([result.to_dict() for result in results])["k"].tolist()
+        [3, 5]
+        """
+        return {"mi": self.mi, "n_pairs": self.n_pairs, **self.params}
+
     def __str__(self) -> str:
         return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"
 
@@ -127,6 +142,11 @@ class LMIResult(MIResult):
     def n_pairs(self) -> int:
         """How many barcodes (or rows, for plain arrays) were estimated."""
         return len(np.unique(self.pairs.barcode[self.fold >= 0]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers and the settings, flat and ready for JSON: one row of a table."""
+        corrected = {name: getattr(self, name) for name in ("mi_corrected", "corrected", "correction")}
+        return {**super().to_dict(), **corrected}
 
     def __str__(self) -> str:
         plain = f" ({self.mi:.3f} before bias correction)" if self.corrected else ""

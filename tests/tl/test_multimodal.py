@@ -1,0 +1,71 @@
+"""RNA against surface protein of the same cells, and clonotypes as barcodes, on real CITE-seq of 320 T cells."""
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import scmi as sm
+from scmi.estimators.settings import Settings
+from tests.conftest import DATA
+
+LINEAR = Settings(hidden=(8,), max_steps=5)
+
+
+@pytest.fixture(scope="module")
+def _modalities():
+    path = DATA / "cite_tcr" / "trex_example_320.h5ad"
+    if not path.exists():
+        pytest.skip(f"no {path}; set SCMI_TEST_DATA")
+    rna = ad.read_h5ad(path)
+    adt = ad.AnnData(rna.obsm["ADT"], obs=rna.obs)
+    sm.pp.recipe_lmi(rna)
+    sm.pp.recipe_lmi(adt)
+    return rna, adt
+
+
+@pytest.fixture
+def modalities(_modalities):
+    return tuple(modality.copy() for modality in _modalities)
+
+
+def test_counts_to_bits_in_five_lines(_modalities):
+    path = DATA / "cite_tcr" / "trex_example_320.h5ad"
+    rna = ad.read_h5ad(path)
+    adt = ad.AnnData(rna.obsm["ADT"])
+    sm.pp.recipe_lmi(rna)
+    sm.pp.recipe_lmi(adt)
+    sm.tl.lmi(rna, adt, preset=LINEAR)
+    assert rna.uns["lmi"]["n_pairs"] == 320
+    assert rna.uns["lmi"]["mi"] > 0.1
+    assert rna.obs["lmi_pmi"].notna().all()
+    np.testing.assert_array_equal(rna.obs["lmi_pmi"], adt.obs["lmi_pmi"])
+
+
+def test_cells_are_paired_by_name_whatever_their_order(modalities):
+    rna, adt = modalities
+    sm.tl.lmi(rna, adt, preset=LINEAR)
+    turned = adt[::-1].copy()
+    sm.tl.lmi(rna, turned, preset=LINEAR, key_added="turned")
+    assert rna.uns["turned"]["n_pairs"] == 320
+    np.testing.assert_allclose(rna.obs["turned_pmi"], rna.obs["lmi_pmi"])
+    np.testing.assert_allclose(turned.obs["turned_pmi"][::-1], adt.obs["lmi_pmi"])
+
+
+def test_a_stranger_s_protein_tells_nothing(modalities):
+    rna, adt = modalities
+    adt.X = adt.X[np.random.default_rng(0).permutation(320)]
+    sm.tl.lmi(rna, adt, preset=LINEAR)
+    assert rna.uns["lmi"]["mi"] == pytest.approx(0, abs=0.15)
+
+
+def test_clonotypes_pair_cells_and_missing_ones_do_not(modalities):
+    rna, adt = modalities
+    missing = rna.obs["CTaa"].isna()
+    assert 0 < missing.sum() < 320
+    # One clone, real and expanded, is worth the warning that it gets.
+    with pytest.warns(UserWarning, match="covers 30% of the 258 barcoded cells"):
+        sm.tl.lmi(rna, adt, pair_key="CTaa", preset=LINEAR)
+    assert rna.uns["lmi"]["n_pairs"] == rna.obs["CTaa"].nunique()
+    assert rna.obs.loc[missing, "lmi_pmi"].isna().all()
+    assert (rna.obs.loc[missing, "lmi_n"] == 0).all()
+    assert (rna.obs.loc[~missing, "lmi_n"] > 0).any()
