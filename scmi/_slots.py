@@ -13,7 +13,16 @@ from scmi.estimators._sources import as_stored
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["DEFAULT", "Default", "check_writable", "check_is_anndata", "gene_mask", "group_rows", "masked_pmi", "matrix_of"]
+__all__ = [
+    "DEFAULT",
+    "Default",
+    "check_writable",
+    "check_is_anndata",
+    "gene_mask",
+    "group_rows",
+    "masked_pmi",
+    "matrix_of",
+]
 
 
 class Default(Enum):
