@@ -106,7 +106,8 @@ def gene_information(
 
     _draw_dots(axes[0], table, q, color)
     if along is None:
-        return axes[0]
+        only: Axes = axes[0]
+        return only
     edges, z = along
     mesh = axes[1].pcolormesh(
         edges,
