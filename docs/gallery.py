@@ -76,8 +76,7 @@ def simulated():
     sm.tl.gene_information(adata)
     genes_recovered(adata)
     figure, axes = panel(width=7, height=4.2, ncols=2)
-    late = (adata.obs["day"] == "6").to_numpy()
-    sm.pl.gene_information(adata, pseudotime="pseudotime", mask_obs=late | early.to_numpy(), ax=axes)
+    sm.pl.gene_information(adata, pseudotime="pseudotime", mask_obs=early.to_numpy(), ax=axes)
     save("gene_information", figure)
 
     figure, ax = panel()

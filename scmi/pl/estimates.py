@@ -88,15 +88,7 @@ def estimates(
     ax.set_xticklabels([name for name, *_ in rows])
     ax.margins(y=0.08)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        frameon=False,
-        fontsize="small",
-        ncols=2,
-        columnspacing=1,
-        handletextpad=0.2,
-    )
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="x-small", borderaxespad=0.2)
     return ax
 
 

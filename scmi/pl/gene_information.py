@@ -20,6 +20,8 @@ __all__ = ["gene_information"]
 
 MAX_BINS = 50
 CELLS_PER_BIN = 5
+# Of the range of pseudotime.
+MAX_GAP = 0.1
 # Of z-scores; a few cells reach far out.
 COLOR_LIMIT = 1.5
 
@@ -175,5 +177,9 @@ def _along(
     starts = np.linspace(0, len(cells), min(MAX_BINS, max(1, len(cells) // CELLS_PER_BIN)) + 1).astype(int)[:-1]
     # Cells of one pseudotime belong in one bin.
     starts = np.unique(np.searchsorted(t[cells], t[cells][starts]))
-    means = np.add.reduceat(z, starts, axis=0) / np.diff(np.append(starts, len(cells)))[:, None]
-    return np.append(t[cells][starts], t[cells][-1]), means.T
+    counts = np.diff(np.append(starts, len(cells)))
+    means = (np.add.reduceat(z, starts, axis=0) / counts[:, None]).T
+    first, last = t[cells][starts], t[cells][starts + counts - 1]
+    # A stretch without cells stays empty.
+    gaps = np.flatnonzero(first[1:] - last[:-1] > MAX_GAP * (last[-1] - first[0]))
+    return np.append(np.insert(first, gaps + 1, last[gaps]), last[-1]), np.insert(means, gaps + 1, np.nan, axis=1)

@@ -63,8 +63,8 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
             label=f"fold {int(fold) + 1}: kept step {int(kept['step'])}{used}",
         )
         ax.plot(kept["step"], kept["validation"], "o", color=shade)
-    ax.plot([], [], color="gray", alpha=0.5, linewidth=1, label="training (pale)")
-    ax.set(xlabel="optimiser step", ylabel="loss (validation)")
+    ax.plot([], [], color="gray", alpha=0.5, linewidth=1, label="pale: in training")
+    ax.set(xlabel="optimiser step", ylabel="loss")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="x-small")
     return ax

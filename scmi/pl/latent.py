@@ -87,8 +87,9 @@ def latent(
         _, ax = plt.subplots(layout="constrained")
     size = float(np.clip(8_000 / drawn.sum(), 2, 20))
     ax.scatter(u[drawn], v[drawn], s=size, color=color, alpha=0.5, linewidths=0, rasterized=True)
-    groups = adata_a.uns[key]["params"].get("groups")
-    names = ("first cell", "second cell") if groups is None else groups
+    params = adata_a.uns[key]["params"]
+    split = params.get("groupby")
+    names = ("first cell", "second cell") if split is None else [f"{split} {group}" for group in params["groups"]]
     ax.set(xlabel=f"{names[0]}, canonical axis {axis}", ylabel=f"{names[1]}, canonical axis {axis}")
     r = np.corrcoef(u[drawn], v[drawn])[0, 1]
     ax.set_title(f"r = {r:.2f}, {int(drawn.sum()):,} held-out pairs", fontsize="medium")

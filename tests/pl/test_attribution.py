@@ -20,7 +20,13 @@ def ranked():
     """Three genes; the first rises along pseudotime, the second falls."""
     t = np.linspace(0, 1, 40)
     table = pd.DataFrame(
-        {"gene": ["up", "down", "flat"], "r2": [0.5, 0.2, -0.1], "null": [0.05, 0.06, 0.0], "p": 0.1, "q": [0.01, 0.05, 0.6]}
+        {
+            "gene": ["up", "down", "flat"],
+            "r2": [0.5, 0.2, -0.1],
+            "null": [0.05, 0.06, 0.0],
+            "p": 0.1,
+            "q": [0.01, 0.05, 0.6],
+        }
     )
     order = np.random.default_rng(0).permutation(40)
     return ad.AnnData(
@@ -61,6 +67,17 @@ def test_expression_along_pseudotime(ranked):
     assert mesh.get_rasterized()
     _, late = sm.pl.gene_information(ranked, pseudotime="pt", mask_obs="late")
     assert late.collections[0].get_coordinates()[0, 0, 0] == pytest.approx(20 / 39)
+
+
+def test_a_stretch_without_cells_stays_empty(ranked):
+    ranked.obs["gap"] = ranked.obs["pt"] + ranked.obs["late"]
+    _, ax = sm.pl.gene_information(ranked, pseudotime="gap")
+    mesh = ax.collections[0]
+    edges, z = mesh.get_coordinates()[0, :, 0], mesh.get_array()
+    (empty,) = np.flatnonzero(np.ma.getmaskarray(z)[0])
+    np.testing.assert_allclose(edges[empty : empty + 2], [19 / 39, 1 + 20 / 39])
+    assert np.ma.getmaskarray(z).sum() == 3
+    assert z.shape == (3, 9)
 
 
 def test_mistakes_of_gene_information(ranked):
@@ -151,7 +168,7 @@ def test_latent_of_an_estimate(estimated):
     ax = sm.pl.latent(estimated)
     pairs = estimated.uns["lmi"]["pairs"]
     assert len(ax.collections[0].get_offsets()) == (pairs["fold"] == 0).sum()
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("2, canonical axis 1", "6, canonical axis 1")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("day 2, canonical axis 1", "day 6, canonical axis 1")
 
 
 def test_roc():

@@ -74,7 +74,9 @@ def test_pairs_are_of_a_clone(estimated):
 
 def test_a_second_estimate_leaves_nothing_stale(estimated, FAST):
     sm.tl.gene_information(estimated, reverse=True)
-    estimated.obsm["rep"] = np.asarray(estimated.X[:, :5].toarray() if hasattr(estimated.X, "toarray") else estimated.X[:, :5])
+    estimated.obsm["rep"] = np.asarray(
+        estimated.X[:, :5].toarray() if hasattr(estimated.X, "toarray") else estimated.X[:, :5]
+    )
     estimated.obsm["rep"] = estimated.obsm["rep"] + np.random.default_rng(0).normal(size=(estimated.n_obs, 5))
     sm.tl.lmi(estimated, pair_key="clone", groupby="day", groups=("2", "6"), preset=FAST, use_rep="rep")
     assert not [name for name in estimated.var if name.startswith("lmi_r2")]
