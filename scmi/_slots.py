@@ -13,7 +13,16 @@ from scmi.estimators._sources import as_stored
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["DEFAULT", "Default", "check_writable", "check_is_anndata", "group_rows", "masked_pmi", "matrix_of"]
+__all__ = [
+    "DEFAULT",
+    "Default",
+    "check_writable",
+    "check_is_anndata",
+    "gene_mask",
+    "group_rows",
+    "masked_pmi",
+    "matrix_of",
+]
 
 
 class Default(Enum):
@@ -110,14 +119,17 @@ def matrix_of(
     if matrix is None:
         raise ValueError(f"`{name}.X` is None; pass `layer=` (one of {list(adata.layers)}) or `use_rep=`.")
     where = f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]"
-    mask = _mask(adata, name, mask_var)
+    mask = gene_mask(adata, name, mask_var)
     if mask is None:
         return matrix, where, adata.var_names
     stored = as_stored(matrix, where)
     return matrix[:, mask] if stored is None else stored.with_columns(mask), where, adata.var_names[mask]
 
 
-def _mask(adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None | Default) -> NDArray[np.bool_] | None:
+def gene_mask(
+    adata: "AnnData", name: str, mask_var: str | NDArray[np.bool_] | None | Default
+) -> NDArray[np.bool_] | None:
+    """Which genes a tool was asked to use; None for all."""
     if isinstance(mask_var, Default):
         if "highly_variable" not in adata.var.columns:
             return None

@@ -20,6 +20,7 @@ from ._feature_names import Names, check_feature_names, feature_names
 from ._neighbours import Metric
 from ._sources import Matrix
 from ._validation import as_generator, as_labels, as_matrix, as_points, check_counts, check_same_length, count_copies
+from .attribution import held_out_information
 from .folds import FoldModel, estimate
 from .heldout import as_codes
 from .ksg import check_k, log_density_ratio
@@ -73,6 +74,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         The estimate.
     models_ : list of FoldModel
         One trained model per fold.
+    information_x_, information_y_ : FeatureInformation
+        How well each feature of x is predicted from y, and of y from x, in held-out samples: ``r2``, ``null`` and ``p``,
+        of :class:`~scmi.estimators.attribution.FeatureInformation`.
     n_features_in_ : int
         Columns of x.
     n_features_y_ : int
@@ -165,11 +169,12 @@ class LMI(BaseEstimator):  # type: ignore[misc]
             check_counts(n_permutations=self.n_permutations)
         check_objective(self.objective)
         settings = resolve_settings(self.preset)
+        pairing = rowwise(n, labels)
         with progress_bar(settings.n_folds, self.progress, "LMI") as tick:
             self.result_, self.models_ = estimate(
                 matrix_x,
                 matrix_y,
-                rowwise(n, labels),
+                pairing,
                 n_pairings=1,
                 n_latent=self.n_latent,
                 k=self.k,
@@ -184,6 +189,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 n_permutations=self.n_permutations,
                 strata=stratum,
             )
+        self.information_x_, self.information_y_ = held_out_information(
+            matrix_x, matrix_y, pairing.groups, self.result_, self.models_
+        )
         self.n_features_in_ = matrix_x.shape[1]
         self.n_features_y_ = matrix_y.shape[1]
         for attribute, values in (("feature_names_in_", x), ("feature_names_y_", y)):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from scmi._logging import logger
 from scmi._progress import progress_bar
-from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, group_rows
+from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, gene_mask, group_rows
 from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators.attribution import FeatureInformation, held_out_information
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.result import LMIResult
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
@@ -23,7 +24,11 @@ from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["lmi"]
+__all__ = ["REVERSE", "lmi"]
+
+# Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
+# share one table of genes.
+REVERSE = "_reverse"
 
 
 def lmi(
@@ -136,12 +141,20 @@ def lmi(
     `adata.obsm["X_lmi"]` : float32 array
         Latent representation of every cell of the two populations, paired or not, from the first fold's encoders;
         NaN for cells of other groups.
+    `adata.var["lmi_r2"]`, `adata.var["lmi_r2_null"]`, `adata.var["lmi_r2_p"]` : float Series
+        How well the cross-decoders predict the gene from the other population, in pairs that training never saw: the
+        share of its variance that they explain, what 5 % of the permutations of the partners reach, and the share of
+        permutations that reach it. NaN for genes that were not used or don't vary. With ``groupby``, where both
+        populations share ``.var``, these are the genes of the second group predicted from the first, and
+        `lmi_r2_reverse` and so on those of the first predicted from the second. Not with ``use_rep``. Rank them with
+        :func:`scmi.tl.gene_information`.
     `adata.uns["lmi"]` : dict
         `mi` (bits), `mi_corrected` (bits: the number to report; equal to `mi` unless `correction` says that what KSG
         misses in many dimensions was added), `mi_se`, `mi_se_parts` and `mi_ci` (standard error and 90 % interval of
         `mi`), `p_value` and `null` (the permutation test; see :class:`scmi.LMIResult`), `missing` (why an error or p is
         NaN), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
-        first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame) and `params`.
+        first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
+        `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
 
     Raises
@@ -213,6 +226,7 @@ def lmi(
             n_permutations=n_permutations,
             strata=stratum,
         )
+    of_a, of_b = held_out_information(side_a.matrix, side_b.matrix, clones.pairing.groups, result, models)
     logger.info("%s in %d pairings", result, n_pairings)
 
     stored = {}
@@ -238,9 +252,16 @@ def lmi(
     }
     for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
         _clear(target, key_added, result.z_x.shape[1])
-        target.uns[key_added] = {**_as_uns(result, asked), **deepcopy(stored)}
+        target.uns[key_added] = {
+            **_as_uns(result, asked),
+            **deepcopy(stored),
+            "pairs": _pairs(side_a, side_b, result),
+        }
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
+    if use_rep is None:
+        _write_genes(side_a, of_a, mask_var, f"{key_added}_r2{REVERSE if adata_b is None else ''}")
+        _write_genes(side_b, of_b, mask_var, f"{key_added}_r2")
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)
@@ -344,12 +365,28 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _pairs(side_a: Side, side_b: Side, result: LMIResult) -> pd.DataFrame:
+    """The first pairing, by name, so that it survives when cells are dropped or put in another order."""
+    chosen = np.flatnonzero((result.pairs.pairing == 0) & (result.fold >= 0))
+    names = [
+        side.target.obs_names[side.rows[rows[chosen]]].to_numpy(dtype=object)
+        for side, rows in ((side_a, result.pairs.row_x), (side_b, result.pairs.row_y))
+    ]
+    index = np.arange(len(chosen)).astype(str)
+    return pd.DataFrame({"cell_a": names[0], "cell_b": names[1], "fold": result.fold[chosen]}, index=index)
+
+
 def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
     """Fill every slot with its missing value; the cells that were estimated are written over it."""
     adata.obs[f"{key}_pmi"] = np.nan
     adata.obs[f"{key}_pmi_sd"] = np.nan
     adata.obs[f"{key}_n"] = 0
     adata.obsm[f"X_{key}"] = np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)
+    for name in (f"{key}_r2", f"{key}_r2{REVERSE}"):
+        for end in ("", "_null", "_p", "_q"):
+            if name + end in adata.var.columns:
+                del adata.var[name + end]
+    adata.uns.pop(f"{key}_genes", None)
 
 
 def _write_cells(
@@ -362,6 +399,17 @@ def _write_cells(
         whole[rows] = values
         obs[column] = whole
     side.target.obsm[f"X_{key}"][rows] = latent
+
+
+def _write_genes(
+    side: Side, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
+) -> None:
+    mask = gene_mask(side.target, side.name, mask_var)
+    used = slice(None) if mask is None else mask
+    for end, values in (("", information.r2), ("_null", information.null), ("_p", information.p)):
+        whole = np.full(side.target.n_vars, np.nan)
+        whole[used] = values
+        side.target.var[column + end] = whole
 
 
 def _per_cell(

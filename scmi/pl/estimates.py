@@ -1,0 +1,115 @@
+"""Estimates beside their null."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scmi.pl.trend import PALETTE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["estimates"]
+
+HALF_WIDTH = 0.22
+
+
+def estimates(
+    results: "Mapping[str, Any] | pd.DataFrame",
+    *,
+    color: str = PALETTE[0],
+    null_color: str = "gray",
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Mutual information of several comparisons beside what permuted pairs give, in bits (Fig. 5a-b of the paper).
+
+    Parameters
+    ----------
+    results
+        What to draw, by name, left to right. Each a number of bits; a result with ``mi`` (:class:`scmi.LMIResult`, a
+        :class:`~scmi.estimators.inference.PermutationTest`), whose ``mi_corrected``, ``se`` and ``null`` are drawn
+        where it has them; or a dictionary of these, such as ``adata.uns["lmi"]``. Or a DataFrame with a row per
+        comparison and columns ``mi``, and if wanted ``se`` and ``null``. ``null`` is one value or several.
+    color
+        Colour of the estimates.
+    null_color
+        Colour of the null.
+    ax
+        Axes to draw on; by default new ones.
+
+    Returns
+    -------
+    The axes. Bars about estimates are 95 % intervals, 1.96 standard errors each way.
+
+    Raises
+    ------
+    KeyError
+        If a result has no ``mi``.
+    ValueError
+        If there is nothing to draw.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> ax = sm.pl.estimates({"days 2 and 6": {"mi": 0.5, "se": 0.05, "null": [0.01, -0.02]}, "wells": {"mi": 0.9}})
+    """
+    import matplotlib.pyplot as plt
+
+    rows = _rows(results)
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    foreground = ax.xaxis.label.get_color()
+    ax.axhline(0, color=foreground, linewidth=0.6, zorder=0.5)
+    nulls = [(at, null) for at, (_, _, _, null) in enumerate(rows) if len(null)]
+    for i, (at, null) in enumerate(nulls):
+        # Side by side in the order of the values, so that each is seen.
+        spread = np.linspace(-HALF_WIDTH, HALF_WIDTH, len(null)) if len(null) > 1 else np.zeros(1)
+        ax.scatter(
+            at + np.random.default_rng(0).permutation(spread),
+            null,
+            s=12,
+            color=null_color,
+            alpha=1.0 if len(null) < 20 else 0.4,
+            linewidths=0,
+            label="_" if i else "permuted pairs",
+        )
+    mi = np.array([value for _, value, _, _ in rows])
+    se = np.array([error for _, _, error, _ in rows])
+    known = np.isfinite(se)
+    ax.errorbar(
+        np.flatnonzero(known), mi[known], yerr=1.96 * se[known], fmt="none", ecolor=color, capsize=3, zorder=2.5
+    )
+    label = "estimate (95 % interval)" if known.any() else "estimate"
+    ax.plot(np.arange(len(mi)), mi, "o", color=color, zorder=3, label=label)
+    ax.set(xticks=np.arange(len(rows)), xlim=(-0.5, len(rows) - 0.5), ylabel="mutual information (bits)")
+    ax.set_xticklabels([name for name, *_ in rows])
+    ax.margins(y=0.08)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="x-small", borderaxespad=0.2)
+    return ax
+
+
+def _rows(results: "Mapping[str, Any] | pd.DataFrame") -> list[tuple[str, float, float, NDArray[np.float64]]]:
+    """Name, bits, standard error (NaN if unknown) and null values (none, one or several)."""
+    named = results.to_dict("index") if isinstance(results, pd.DataFrame) else dict(results)
+    if not named:
+        raise ValueError("`results` is empty; pass at least one estimate.")
+    return [_row(str(name), result) for name, result in named.items()]
+
+
+def _row(name: str, result: Any) -> tuple[str, float, float, NDArray[np.float64]]:
+    if isinstance(result, int | float | np.number):
+        result = {"mi": float(result)}
+    fields = result if isinstance(result, Mapping) else {k: getattr(result, k, None) for k in _FIELDS}
+    mi, corrected, se, null = (fields.get(field) for field in _FIELDS)
+    value = mi if corrected is None else corrected
+    if value is None:
+        raise KeyError(f"`results[{name!r}]` has no `mi`; pass a result, its dictionary, or a number of bits.")
+    values = np.atleast_1d(np.asarray([] if null is None else null, dtype=np.float64))
+    return name, float(value), float("nan" if se is None else se), values[~np.isnan(values)]
+
+
+_FIELDS = ("mi", "mi_corrected", "se", "null")

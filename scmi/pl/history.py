@@ -1,0 +1,70 @@
+"""The course of the training."""
+
+from typing import TYPE_CHECKING
+
+from scmi.pl.trend import PALETTE
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+__all__ = ["history"]
+
+
+def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> "Axes":
+    """Losses of the networks along their training, a colour per fold, and the step whose weights were kept.
+
+    Pale lines are the losses in training, full lines those of the validation pairs, which decide when to stop; the dot
+    is the least of them. Where a fold's linear model measured more, the legend says that its networks were not used.
+
+    Parameters
+    ----------
+    adata
+        An object that :func:`scmi.tl.lmi` has written to.
+    key
+        ``key_added`` of the estimate.
+    ax
+        Axes to draw on; by default new ones.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no estimate.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> ax = sm.pl.history(adata)
+    """
+    import matplotlib.pyplot as plt
+
+    if key not in adata.uns or "history" not in adata.uns[key]:
+        raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
+    stored = adata.uns[key]
+    kinds = list(stored["params"]["latent_model"])
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    for fold, losses in stored["history"].groupby("fold"):
+        shade = PALETTE[int(fold) % len(PALETTE)]
+        kept = losses.iloc[int(losses["validation"].to_numpy().argmin())]
+        used = "" if kinds[int(fold)] == "network" else "; linear model used"
+        ax.plot(losses["step"], losses["train"], color=shade, alpha=0.35, linewidth=1)
+        ax.plot(
+            losses["step"],
+            losses["validation"],
+            color=shade,
+            label=f"fold {int(fold) + 1}: kept step {int(kept['step'])}{used}",
+        )
+        ax.plot(kept["step"], kept["validation"], "o", color=shade)
+    ax.plot([], [], color="gray", alpha=0.5, linewidth=1, label="pale: in training")
+    ax.set(xlabel="optimiser step", ylabel="loss")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="x-small")
+    return ax
