@@ -1,4 +1,4 @@
-"""Draws every picture of gallery.md into docs/images: ``python docs/gallery.py``, a few minutes on two cores.
+"""Draws every picture of gallery.md into docs/images: ``python docs/gallery.py``, a minute or two.
 
 The real data (MNIST, LARRY) are looked for in ``SCMI_TEST_DATA``; without them their pictures are left as they are.
 """
@@ -55,9 +55,9 @@ def genes_recovered(adata):
 
 
 def simulated():
-    """The simulated lineage tracing of the README."""
-    adata = sm.datasets.lineage()
-    sm.pp.recipe_lmi(adata)
+    """A simulated lineage tracing, a quarter of the README's."""
+    adata = sm.datasets.lineage(800, n_genes=500)
+    sm.pp.recipe_lmi(adata, n_top_genes=300)
     how = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
     sm.tl.lmi(adata, **how)
     early = adata.obs["day"] == "2"
@@ -94,7 +94,7 @@ def real_against_null():
     """Estimates of smaller experiments, with memory and without, beside those of shuffled barcodes."""
     results = {}
     rng = np.random.default_rng(0)
-    for name, n_clones in (("600 clones", 600), ("1,200 clones", 1200)):
+    for name, n_clones in (("250 clones", 250), ("500 clones", 500)):
         adata = sm.datasets.lineage(n_clones, n_genes=500)
         sm.pp.recipe_lmi(adata, n_top_genes=300)
         how = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
@@ -140,7 +140,7 @@ def pixels():
     sides = []
     for _ in range(2):
         digits = [file[name].reshape(len(file[name]), -1) for name in ("X0", "X1")]
-        sides.append(np.concatenate([d[rng.permutation(len(d))[:1500]] for d in digits]).astype(np.float32))
+        sides.append(np.concatenate([d[rng.permutation(len(d))[:500]] for d in digits]).astype(np.float32))
     model = sm.LMI(rng=0).fit(*sides)
     information, mean = model.information_y_, sides[1].mean(axis=0).reshape(28, 28)
     r2 = information.r2.reshape(28, 28)

@@ -39,7 +39,7 @@ def gene_information(
     color: str = PALETTE[0],
     ax: "Axes | Sequence[Axes] | None" = None,
 ) -> "Axes | list[Axes]":
-    """The genes that are best predicted from the other population's cells, and how sure that is.
+    """The genes that are most surely predicted from the other population's cells.
 
     A dot per gene at its held-out R2, filled where its q-value is at most ``q`` and hollow elsewhere, beside a tick at
     the R2 that 5 % of the permutations of the partners reach. With ``pseudotime``, the genes' expression along it, beside

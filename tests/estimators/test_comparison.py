@@ -69,6 +69,8 @@ def test_an_estimate_differs_from_itself_by_nothing():
     assert (same.difference, same.se) == (0, 0)
 
 
+# So few pairs can hold little more than these share.
+@pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_too_few_pairs_have_a_reason():
     small = [Arm(x=arm.x[:24], y=arm.y[:24], pairing=rowwise(24)) for arm in arms()]
     for paired in (True, False):

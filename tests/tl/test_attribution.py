@@ -38,7 +38,7 @@ def test_the_table_is_ranked(estimated, reverse):
     table = estimated.uns["lmi_genes"]["table"]
     var = estimated.var.loc[table["gene"]]
     assert len(table) == 100
-    assert (np.diff(table["r2"]) <= 0).all()
+    assert (np.diff(table["p"]) >= 0).all()
     for name, end in (("r2", ""), ("null", "_null"), ("p", "_p"), ("q", "_q")):
         np.testing.assert_array_equal(table[name], var[column + end])
     np.testing.assert_allclose(table["q"], false_discovery_control(table["p"]))
@@ -103,7 +103,7 @@ def test_mistakes_are_named(estimated, days, FAST):
 
 
 def test_informative_genes_of_the_simulator_are_recovered():
-    """A seventh of the default experiment, .90 and .93 at two seeds; tests/benchmarks holds the whole to .95."""
+    """A seventh of the default experiment; AUC .97 and 92 % found at this seed, .86 and 18 % at the next."""
     from sklearn.metrics import roc_auc_score
 
     adata = sm.datasets.lineage(450, n_genes=400, rng=0)
