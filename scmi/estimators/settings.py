@@ -40,7 +40,7 @@ class Settings:
     check_every
         How often the validation loss is measured.
     patience
-        Stop after this long without a better objective on the validation pairs (self-reconstruction left out).
+        Stop after this long without a better loss of the validation pairs.
     in_epochs
         The three above count epochs.
     cross_fit

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .jobs import Progress
-from .networks import CrossAutoencoder
+from .networks import CrossAutoencoder, Losses
 from .pairing import Draw
 from .rows import Rows
 from .settings import Objective, Settings
@@ -29,9 +29,10 @@ class History:
     step
         Optimiser steps done when the losses were measured.
     train
-        Mean shared loss (the objective without self-reconstruction) in training since the measurement before.
+        Mean of the deciding loss in training since the measurement before.
     validation
-        Shared loss of the validation pairs, without dropout.
+        Loss of the validation pairs that decides when to stop: minus the contrastive bound in nats where the objective has
+        one, the cross-reconstruction error otherwise.
     best_step
         The step whose weights were kept.
     improving
@@ -116,16 +117,15 @@ def train(
         row_x, row_y = batches.next()
         optimizer.zero_grad(set_to_none=True)
         losses = model.losses(x.batch(row_x), y.batch(row_y), objective, dropout)
-        shared = losses.cross + CONTRAST_WEIGHT * losses.contrast
-        loss = lam * shared + alpha * losses.self
+        loss = lam * (losses.cross + CONTRAST_WEIGHT * losses.contrast) + alpha * losses.self
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        running += shared.detach()
+        running += _deciding(losses, objective).detach()
         if step % check_every == 0 or step == max_steps:
             # Self-reconstruction goes on improving long after, by what is not shared.
             with torch.no_grad():
                 losses = model.losses(valid_x, valid_y, objective)
-                valid_loss = float(losses.cross + CONTRAST_WEIGHT * losses.contrast)
+                valid_loss = float(_deciding(losses, objective))
             since = step - (history[-1][0] if history else 0)
             history.append((step, float(running) / since, valid_loss))
             running.zero_()
@@ -141,6 +141,11 @@ def train(
     return model.requires_grad_(False), History(
         np.array(steps), np.array(train_loss), np.array(validation_loss), best_step, improving
     )
+
+
+def _deciding(losses: Losses, objective: Objective) -> Tensor:
+    """Cross-reconstruction gets worse by what can't be predicted long before the bound has begun to rise."""
+    return losses.cross if objective == "cross" else losses.contrast
 
 
 class _Batches:
