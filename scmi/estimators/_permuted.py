@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from ._neighbours import Metric
+from .ksg import count_copies_of, ksg
 
 __all__ = ["permuted_sums", "sorted_blocks"]
 
@@ -40,6 +41,9 @@ def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], k: int,
         Distance within x and within y.
     """
     n = len(x)
+    if min(count_copies_of(x).max(), count_copies_of(y).max()) > k:
+        # Both sides are discrete: partners may meet again and again, and copies are counted, not measured.
+        return np.array([ksg(x, y[permutation], k, metric=metric).sum() for permutation in permutations])
     euclidean = metric == "euclidean"
     chunk = max(1, RADIUS_ENTRIES // n)
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))

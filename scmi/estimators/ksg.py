@@ -14,7 +14,7 @@ from ._validation import as_points, check_same_length
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_k", "ksg", "ksg_on", "log_density_ratio"]
+__all__ = ["check_k", "count_copies_of", "ksg", "ksg_on", "log_density_ratio"]
 
 Points = NDArray[np.floating]
 
@@ -149,15 +149,15 @@ def _pointwise(x: Points, y: Points, k: int, counts: Counts) -> NDArray[np.float
         return value
     # Nothing is nearer than distance 0: some joint samples may occur more than k times. How often they, their x and their
     # y occur is then what counts.
-    n_copies = _copies(np.hstack([x, y]))
+    n_copies = count_copies_of(np.hstack([x, y]))
     atom = n_copies > k
     psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
-    n_x, n_y = _copies(x)[atom], _copies(y)[atom]
+    n_x, n_y = count_copies_of(x)[atom], count_copies_of(y)[atom]
     value[atom] = (psi[n_copies[atom] - 2] + psi[-1] - psi[n_x - 1] - psi[n_y - 1]) / np.log(2)
     return value
 
 
-def _copies(points: Points) -> NDArray[np.int64]:
+def count_copies_of(points: Points) -> NDArray[np.int64]:
     """How many rows equal each row, itself among them."""
     order = np.lexsort(points.T)
     ranked = points[order]

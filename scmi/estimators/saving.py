@@ -34,8 +34,8 @@ META = "meta"
 
 MAPS = ("encoder_x", "encoder_y", "decoder_xy", "decoder_yx")
 SCALES = ("scale_x", "scale_y")
-PARAMS = ("mi", "mi_corrected", "corrected", "correction", "params")
-PER_PAIR = ("pmi", "fold", "z_x", "z_y")
+PARAMS = ("mi", "mi_corrected", "corrected", "correction", "se", "se_parts", "p", "missing", "params")
+ARRAYS = ("pmi", "fold", "z_x", "z_y", "null")
 CURVES = ("step", "train", "validation")
 NAMES = ("feature_names_in_", "feature_names_y_")
 
@@ -73,7 +73,8 @@ def save(estimator: "LMI", models: Sequence[FoldModel], path: str | PathLike[str
         "result": {name: getattr(result, name) for name in PARAMS},
         "models": [_take_apart(model, f"models/{i}", arrays) for i, model in enumerate(models)],
     }
-    arrays |= {f"result/{name}": getattr(result, name) for name in PER_PAIR}
+    arrays |= {f"result/{name}": getattr(result, name) for name in ARRAYS}
+    arrays["result/ci"] = np.array(result.ci)
     arrays |= {f"result/pairs/{name}": values for name, values in result.pairs._asdict().items()}
     content: dict[str, Any] = {META: np.array(json.dumps(meta, default=_plain)), **arrays}
     # Through an open file: given a path, NumPy would append its own ending.
@@ -94,10 +95,11 @@ def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:
     device = resolve_device(estimator.device)
     models = [_put_together(parts, f"models/{i}", arrays, device) for i, parts in enumerate(meta["models"])]
     estimator.models_ = models
-    per_pair: dict[str, Any] = {name: arrays[f"result/{name}"] for name in PER_PAIR}
+    stored: dict[str, Any] = {name: arrays[f"result/{name}"] for name in ARRAYS}
     estimator.result_ = LMIResult(
         **meta["result"],
-        **per_pair,
+        ci=tuple(arrays["result/ci"].tolist()),
+        **stored,
         pairs=Draw(*(arrays[f"result/pairs/{name}"] for name in Draw._fields)),
         history=tuple(model.history for model in models),
     )

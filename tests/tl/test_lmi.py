@@ -120,7 +120,7 @@ def test_slots(experiment, one):
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
     errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing"}
-    plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history"}
+    plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history", "pairs"}
     assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert stored["mi_by_pairing"].shape == (20,)
@@ -288,10 +288,12 @@ def test_key_added_renames_everything(experiment, one):
     sm.tl.lmi(experiment, **one, key_added="fate")
     assert set(experiment.obs.columns[-3:]) == {"fate_pmi", "fate_pmi_sd", "fate_n"}
     assert "X_fate" in experiment.obsm and "fate" in experiment.uns
-    names = [*experiment.obs.columns, *experiment.obsm, *experiment.uns]
+    names = [*experiment.obs.columns, *experiment.var.columns, *experiment.obsm, *experiment.uns]
     assert {name for name in names if "lmi" in name} == {"recipe_lmi"}
     for column in ("fate_pmi", "fate_pmi_sd", "fate_n"):
         del experiment.obs[column]
+    for column in [name for name in experiment.var.columns if name.startswith("fate_")]:
+        del experiment.var[column]
     del experiment.obsm["X_fate"], experiment.uns["fate"]
     assert contents(experiment) == before
 
