@@ -47,8 +47,10 @@ KSG_PAIRS = 50_000
 
 # Latent dimensions of a network, where the user names none.
 N_LATENT = 8
-# Pairings whose latents the bias correction looks at: they hold the same barcodes, so more of them add little.
+# Pairings whose latents the bias correction looks at: they hold the same barcodes, so more of them add little, and where
+# there are many barcodes one is enough.
 CORRECTED_PAIRINGS = 4
+MANY_BARCODES = 3000
 
 Index = NDArray[np.int64]
 Latent = NDArray[np.float32]
@@ -148,7 +150,7 @@ def estimate(
         where = next(model.parameters()).device
         pmi[is_held_out] = _pmi_by_pairing(where, z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
         fold_of_pair[is_held_out] = fold
-        for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS)):
+        for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS) if in_first.sum() < MANY_BARCODES else 1):
             chosen = np.flatnonzero(pairing_of == pairing_number)[:KSG_PAIRS]
             samples.append((z_x[at_x[chosen]].astype(np.float64), z_y[at_y[chosen]].astype(np.float64)))
     mi = float(pmi[fold_of_pair >= 0].mean())
