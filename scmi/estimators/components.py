@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .linear import EXTRA_AXES, ROUNDS
 from .networks import MLP, CrossAutoencoder, linear_layer
 from .rows import Rows
 
@@ -14,9 +15,6 @@ FEW_FEATURES = 20
 # Components of a thousand genes are known from fewer cells than this, and so many fit in memory.
 MAX_CELLS = 20_000
 MAX_BYTES = 2**28
-# Rounds of subspace iteration, and components beyond those wanted: both sharpen the last ones.
-ROUNDS = 4
-EXTRA = 8
 CHUNK = 4096
 
 Layers = tuple[MLP, MLP]
@@ -53,7 +51,7 @@ def principal_components(rows: Rows, n_components: int, rng: np.random.Generator
 
 
 def _leading_axes(values: Tensor, n_axes: int, generator: torch.Generator) -> Tensor:
-    width = min(n_axes + EXTRA, *values.shape)
+    width = min(n_axes + EXTRA_AXES, *values.shape)
     axes = torch.randn((values.shape[1], width), generator=generator, device=values.device)
     for _ in range(ROUNDS):
         axes = torch.linalg.qr(values.T @ (values @ axes))[0]

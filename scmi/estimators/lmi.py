@@ -164,7 +164,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=user_stacklevel(),
             )
-        check_counts(k=self.k, **({} if self.n_latent is None else {"n_latent": self.n_latent}))
+        check_counts(k=self.k, n_latent=1 if self.n_latent is None else self.n_latent)
         if self.n_permutations != 0:
             check_counts(n_permutations=self.n_permutations)
         check_objective(self.objective)

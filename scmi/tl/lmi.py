@@ -186,7 +186,7 @@ def lmi(
     True
     """
     settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
+    check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
     if n_permutations != 0:
         check_counts(n_permutations=n_permutations)
     elif condition_on is not None:

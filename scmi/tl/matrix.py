@@ -98,7 +98,7 @@ def lmi_matrix(
     [['2', '4'], ['2', '6'], ['4', '6']]
     """
     settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, k=k, **({} if n_latent is None else {"n_latent": n_latent}))
+    check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
     if n_permutations != 0:
         check_counts(n_permutations=n_permutations)
     check_objective(objective)
