@@ -1,108 +1,186 @@
 """Which latent model a fold uses, and of how many dimensions: chosen on its training half alone."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ._neighbours import Metric
-from .correction import gaussian_bound
-from .ksg import ksg
-from .linear import MAX_PAIRS, LinearModel, fit_axes, fit_linear
+from .components import Components
+from .kernel import N_COMPONENTS, Bases, Moments, fit_kernel
+from .linear import MAX_PAIRS, fit_axes, fit_linear
 from .pairing import Draw, Index, Pairing
 from .rows import Rows
+from .scoring import MAX_SCORED, Latents, Score, score, together
 
-__all__ = ["Score", "best_n_latent", "linear_model", "score"]
+__all__ = ["Half", "LatentModel", "Part", "best_kernel", "best_linear", "best_model", "cross_validation_parts"]
 
-# Latent dimensions that a linear model may have, where the user names none.
-SIZES = (1, 2, 3, 4, 6, 9)
+# Latent dimensions that the models in closed form may have, where the user names none.
+LINEAR_SIZES = (1, 2, 3, 4, 6, 9)
+KERNEL_SIZES = (1, 2, 4, 6)
 # A larger model has to measure this much more, in bits.
 WORTH = 0.01
 N_FOLDS = 4
-# Neighbours of more pairs would cost more than they tell.
-MAX_SCORED = 2000
-# Random pairings of the same barcodes that a score averages over.
-SCORED_PAIRINGS = 5
 
 
 class LatentModel(Protocol):
-    """What both latent models have."""
+    """What all latent models have: encoders, and cross-decoders of the other side."""
 
     @property
-    def encoder_x(self) -> nn.Module: ...
+    def encoder_x(self) -> nn.Module:
+        """From rows of x to their latents."""
+
     @property
-    def encoder_y(self) -> nn.Module: ...
+    def encoder_y(self) -> nn.Module:
+        """From rows of y to their latents."""
+
+    @property
+    def decoder_xy(self) -> nn.Module:
+        """From latents of x to rows of y."""
+
+    @property
+    def decoder_yx(self) -> nn.Module:
+        """From latents of y to rows of x."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All that was learned."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """What a latent model measures on pairs that it was not fitted to, in bits.
+class Half(NamedTuple):
+    """A training half: its rows, its barcodes, and those among them that models are fitted to and judged by."""
 
-    Parameters
-    ----------
-    bits
-        The larger of KSG and the Gaussian bound; both tend to be too low, so the larger is nearer to the truth.
-    pmi
-        Pointwise KSG of each barcode.
-    """
-
-    bits: float
-    pmi: NDArray[np.float64]
-
-    def beats(self, other: "Score") -> bool:
-        """Whether it measures more than another of the same pairs, by more than the standard error of that."""
-        error = np.std(self.pmi - other.pmi, ddof=1) / np.sqrt(len(self.pmi))
-        return bool(self.bits > other.bits + error)
+    x: Rows
+    y: Rows
+    components: tuple[Components, Components]
+    pairing: Pairing
+    training: Index
+    to_fit: Index
+    validation: Draw
 
 
-def score(model: LatentModel, x: Rows, y: Rows, pairs: Draw, k: int, metric: Metric, rng: np.random.Generator) -> Score:
-    """Judge a model by pairs that it was not fitted to."""
-    return _score(
-        _encode(model.encoder_x, x, pairs.row_x), _encode(model.encoder_y, y, pairs.row_y), pairs, k, metric, rng
-    )
+class Part(NamedTuple):
+    """Barcodes to fit to, and pairs of the others to judge by."""
+
+    fitted: Index
+    judged: Draw
 
 
-def best_n_latent(
-    x: Rows,
-    y: Rows,
-    pairing: Pairing,
-    training: Index,
+Fit = Callable[[Index, Draw], Latents]
+"""Fits to some barcodes; returns the latents of some pairs."""
+
+
+def best_model(
+    network: LatentModel,
+    half: Half,
+    n_latent: int | None,
     k: int,
     metric: Metric,
     rng: np.random.Generator,
     generator: torch.Generator,
-) -> int:
-    """Dimensions of the linear model that measure most, cross-validated by whole groups in the training half."""
-    sizes = [size for size in SIZES if size <= min(x.n_features, y.n_features)]
-    labels, codes = np.unique(pairing.groups[training], return_inverse=True)
-    fold = rng.permutation(len(labels))[codes] % N_FOLDS
-    if len(sizes) == 1 or np.bincount(fold, minlength=N_FOLDS).min() <= k + 1:
-        return sizes[0]
-    bits = np.zeros(len(sizes))
-    for i in range(N_FOLDS):
-        fitted, judged = training[fold != i], training[fold == i]
-        axes_x, axes_y = fit_axes(x, y, _fitting_pairs(pairing, fitted, rng), sizes[-1], generator)
-        pairs = pairing.draw(rng, barcodes=rng.permutation(judged)[:MAX_SCORED])
-        z_x, z_y = _project(x, pairs.row_x, axes_x), _project(y, pairs.row_y, axes_y)
-        bits += [_score(z_x[:, :size], z_y[:, :size], pairs, k, metric, rng).bits / N_FOLDS for size in sizes]
-    return sizes[int(np.argmax(bits >= bits.max() - WORTH))]
+) -> LatentModel:
+    """The linear model, the kernel model or the network, by what they measure on pairs that they were not fitted to.
+
+    The two in closed form are compared by cross-validation in the training half, and the winner with the network on the
+    validation pairs that this was stopped by. Whoever takes over has to measure more, by more than a standard error. A
+    model in closed form is fitted again to the whole half, since it needs no pairs to stop by.
+    """
+    x, y, components, pairing, training, to_fit, validation = half
+    parts = cross_validation_parts(half, k, rng)
+    layers = (components[0].layers(N_COMPONENTS)[0], components[1].layers(N_COMPONENTS)[0])
+    bases = Bases(x, y, layers, pairing.draw(rng, barcodes=training), rng)
+    linear_size, of_linear = best_linear(half, parts, n_latent, k, metric, rng, generator)
+    kernel_size, of_kernel = best_kernel(half, bases, parts, n_latent, k, metric, rng)
+    is_kernel = len(parts) > 0 and of_kernel.beats(of_linear)
+
+    def fit(barcodes: Index) -> LatentModel:
+        pairs = _fitting_pairs(pairing, barcodes, rng)
+        if is_kernel:
+            return fit_kernel(x, y, bases, pairs, kernel_size)
+        return fit_linear(x, y, pairs, fit_axes(x, y, pairs, linear_size, generator))
+
+    def validated(model: LatentModel) -> Score:
+        with torch.no_grad():
+            latents = (model.encoder_x(x.batch(validation.row_x)), model.encoder_y(y.batch(validation.row_y)))
+        return score(latents, validation, k, metric, rng)
+
+    return network if validated(network).beats(validated(fit(to_fit))) else fit(training)
 
 
-def linear_model(
-    x: Rows,
-    y: Rows,
-    pairing: Pairing,
-    barcodes: Index,
-    n_latent: int,
+def best_linear(
+    half: Half,
+    parts: Sequence[Part],
+    n_latent: int | None,
+    k: int,
+    metric: Metric,
     rng: np.random.Generator,
     generator: torch.Generator,
-) -> LinearModel:
-    """The linear model of some barcodes."""
-    pairs = _fitting_pairs(pairing, barcodes, rng)
-    return fit_linear(x, y, pairs, fit_axes(x, y, pairs, n_latent, generator))
+) -> tuple[int, Score]:
+    """Dimensions of the linear model that measure most, and what they measure."""
+    x, y = half.x, half.y
+    sizes = (n_latent,) if n_latent else [size for size in LINEAR_SIZES if size <= min(x.n_features, y.n_features)]
+
+    def latents(fitted: Index, judged: Draw) -> Latents:
+        axes_x, axes_y = fit_axes(x, y, _fitting_pairs(half.pairing, fitted, rng), sizes[-1], generator)
+        # As a fitted model scales them: both sides alike.
+        return _scaled(x.batch(judged.row_x) @ axes_x), _scaled(y.batch(judged.row_y) @ axes_y)
+
+    return _best_size(sizes, parts, latents, k, metric, rng)
+
+
+def best_kernel(
+    half: Half,
+    bases: Bases,
+    parts: Sequence[Part],
+    n_latent: int | None,
+    k: int,
+    metric: Metric,
+    rng: np.random.Generator,
+) -> tuple[int, Score]:
+    """Dimensions of the kernel model that measure most, and what they measure."""
+    sizes = (n_latent,) if n_latent else KERNEL_SIZES
+    pairs = _fitting_pairs(half.pairing, half.training, rng)
+    u, v = bases.values(pairs)
+    everything = Moments.of(u, v)
+
+    def latents(fitted: Index, judged: Draw) -> Latents:
+        left_out = torch.from_numpy(~np.isin(pairs.barcode, fitted)).to(u.device)
+        moments = everything.without(Moments.of(u[left_out], v[left_out]))
+        to_x, to_y = bases.functions(moments, len(fitted), sizes[-1])
+        at_x, at_y = bases.values(judged)
+        return _scaled(to_x(at_x)), _scaled(to_y(at_y))
+
+    return _best_size(sizes, parts, latents, k, metric, rng)
+
+
+def cross_validation_parts(half: Half, k: int, rng: np.random.Generator) -> list[Part]:
+    """Parts of the training half for cross-validation, by whole groups; none where there are too few."""
+    labels, codes = np.unique(half.pairing.groups[half.training], return_inverse=True)
+    fold = rng.permutation(len(labels))[codes] % N_FOLDS
+    if np.bincount(fold, minlength=N_FOLDS).min() <= k + 1:
+        return []
+    parts = []
+    for i in range(N_FOLDS):
+        judged = rng.permutation(half.training[fold == i])[:MAX_SCORED]
+        parts.append(Part(half.training[fold != i], half.pairing.draw(rng, barcodes=judged)))
+    return parts
+
+
+def _best_size(
+    sizes: Sequence[int], parts: Sequence[Part], latents: Fit, k: int, metric: Metric, rng: np.random.Generator
+) -> tuple[int, Score]:
+    if not parts:
+        return sizes[0], Score(0.0, np.zeros(0))
+    scores: list[list[Score]] = [[] for _ in sizes]
+    for fitted, judged in parts:
+        z_x, z_y = latents(fitted, judged)
+        for size, of_size in zip(sizes, scores, strict=True):
+            of_size.append(score((z_x[:, :size], z_y[:, :size]), judged, k, metric, rng))
+    overall = [together(of_size) for of_size in scores]
+    bits = np.array([one.bits for one in overall])
+    best = int(np.argmax(bits >= bits.max() - WORTH))
+    return sizes[best], overall[best]
 
 
 def _fitting_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:
@@ -111,38 +189,6 @@ def _fitting_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) 
     return pairing.draw(rng, min(10, -(-MAX_PAIRS // len(barcodes))) if pairing.has_choice else 1, barcodes)
 
 
-def _score(
-    z_x: NDArray[np.float64],
-    z_y: NDArray[np.float64],
-    pairs: Draw,
-    k: int,
-    metric: Metric,
-    rng: np.random.Generator,
-) -> Score:
-    neighbours, bounds, pmi = [], [], np.zeros(pairs.barcode.max() + 1)
-    count = np.zeros(len(pmi), dtype=np.int64)
-    for pairing in np.unique(pairs.pairing)[:SCORED_PAIRINGS]:
-        chosen = np.flatnonzero(pairs.pairing == pairing)[:MAX_SCORED]
-        u, v = z_x[chosen], z_y[chosen]
-        values = ksg(u, v, min(k, len(u) - 1), metric=metric)
-        neighbours.append(values.mean())
-        if len(u) > 4 * (u.shape[1] + v.shape[1]):
-            bounds.append(gaussian_bound(u, v, rng))
-        np.add.at(pmi, pairs.barcode[chosen], values)
-        np.add.at(count, pairs.barcode[chosen], 1)
-    seen = count > 0
-    return Score(float(max(np.mean(neighbours), np.mean(bounds) if bounds else -np.inf)), pmi[seen] / count[seen])
-
-
-def _encode(encoder: nn.Module, rows: Rows, index: Index) -> NDArray[np.float64]:
-    with torch.no_grad():
-        z: NDArray[np.float64] = encoder(rows.batch(index)).cpu().numpy().astype(np.float64)
-    return z
-
-
-def _project(rows: Rows, index: Index, axes: torch.Tensor) -> NDArray[np.float64]:
-    z = rows.batch(index) @ axes
-    # As a fitted model scales them: both sides alike.
-    z = (z - z.mean(dim=0)) / z.std(dim=0).square().mean().sqrt().clamp(min=1e-12)
-    values: NDArray[np.float64] = z.cpu().numpy().astype(np.float64)
-    return values
+def _scaled(z: Tensor) -> Tensor:
+    z = z - z.mean(dim=0)
+    return z / z.square().mean().sqrt().clamp(min=1e-12)

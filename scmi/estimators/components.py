@@ -1,4 +1,6 @@
-"""Principal components in front of the networks: learned from all cells, paired or not."""
+"""Principal components in front of networks and kernels: learned from all cells, paired or not."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,7 +10,7 @@ from .linear import EXTRA_AXES, ROUNDS
 from .networks import MLP, CrossAutoencoder, linear_layer
 from .rows import Rows
 
-__all__ = ["ReducedModel", "principal_components"]
+__all__ = ["Components", "ReducedModel", "principal_components"]
 
 # Data with no more columns than this keep all of them.
 FEW_FEATURES = 20
@@ -31,12 +33,40 @@ class ReducedModel(nn.Module):
         self.decoder_yx = nn.Sequential(network.decoder_yx, x[1])
 
 
-def principal_components(rows: Rows, n_components: int, rng: np.random.Generator, generator: torch.Generator) -> Layers:
-    """Layers from standardised features to their leading principal components, and back.
+@dataclass(frozen=True)
+class Components:
+    """Leading principal components of one side.
 
-    Components keep their relative size and have unit variance taken together: made equal, those of noise would count as
-    much as the others. They never see which rows are paired, so all rows may take part.
+    Parameters
+    ----------
+    mean
+        Of the features.
+    axes
+        Features x components, of unit length.
+    variance
+        Of each component.
     """
+
+    mean: Tensor
+    axes: Tensor
+    variance: Tensor
+
+    def layers(self, n: int) -> Layers:
+        """Layers from standardised features to the leading n components (few features: to all), and back.
+
+        Components keep their relative size and have unit variance taken together: made equal, those of noise would count
+        as much as the others.
+        """
+        n = n if len(self.axes) > FEW_FEATURES else len(self.axes)
+        axes = self.axes[:, :n]
+        spread = self.variance[:n].mean().sqrt().clamp(min=1e-12)
+        return linear_layer(axes.T / spread, -(self.mean @ axes) / spread), linear_layer(axes * spread, self.mean)
+
+
+def principal_components(
+    rows: Rows, n_components: int, rng: np.random.Generator, generator: torch.Generator
+) -> Components:
+    """Principal components of one side. They never see which rows are paired, so all rows may take part."""
     n = min(len(rows), MAX_CELLS, max(1, MAX_BYTES // (4 * rows.n_features)))
     chosen = np.sort(rng.permutation(len(rows))[:n])
     values = torch.cat(list(rows.batches(chosen, CHUNK)))
@@ -46,8 +76,7 @@ def principal_components(rows: Rows, n_components: int, rng: np.random.Generator
         axes = torch.eye(rows.n_features, device=values.device)
     else:
         axes = _leading_axes(values, n_components, generator)
-    spread = (values @ axes).square().mean().sqrt().clamp(min=1e-12)
-    return linear_layer(axes.T / spread, -(mean @ axes) / spread), linear_layer(axes * spread, mean)
+    return Components(mean, axes, (values @ axes).square().mean(dim=0))
 
 
 def _leading_axes(values: Tensor, n_axes: int, generator: torch.Generator) -> Tensor:

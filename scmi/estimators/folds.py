@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,8 @@ if TYPE_CHECKING:  # torch is imported when a model is first trained
     import torch
     from torch import nn
 
-    from .components import ReducedModel
-    from .linear import LinearModel
-    from .networks import CrossAutoencoder
+    from .choice import LatentModel
     from .rows import Scale
-    from .saving import SavedModel
     from .training import History
 
 __all__ = ["MIN_PAIRS", "FoldModel", "check_enough", "estimate", "run_folds"]
@@ -54,15 +51,14 @@ MANY_BARCODES = 3000
 
 Index = NDArray[np.int64]
 Latent = NDArray[np.float32]
-Model = Union["LinearModel", "CrossAutoencoder", "ReducedModel", "SavedModel"]
-Trained = tuple[Model, tuple["Scale", "Scale"], "History"]
+Trained = tuple["LatentModel", tuple["Scale", "Scale"], "History"]
 
 
 @dataclass(frozen=True)
 class FoldModel:
     """One fold's latent model and scales, its course of training, and the held-out pairs that new pairs are judged by."""
 
-    model: Model
+    model: "LatentModel"
     scale_x: "Scale"
     scale_y: "Scale"
     history: "History"
@@ -197,16 +193,19 @@ def estimate(
         mi,
         min(KSG_PAIRS, len(samples[0][0])),
         max(model.reference_x.shape[1] for model in models),
-        improving=any(model.history.improving for model in models if _kind(model.model) != "linear"),
+        improving=any(model.history.improving for model in models if _kind(model.model) == "network"),
     ):
         warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
     return result, models
 
 
-def _kind(model: Model) -> str:
+def _kind(model: "LatentModel") -> str:
+    from .kernel import KernelModel
     from .linear import LinearModel
 
-    return "linear" if isinstance(model, LinearModel) else "network"
+    if isinstance(model, LinearModel):
+        return "linear"
+    return "kernel" if isinstance(model, KernelModel) else "network"
 
 
 def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Any]:
@@ -260,8 +259,9 @@ def _train_fold(
     # torch takes seconds to import, so it waits until a model is trained.
     import torch
 
-    from .choice import best_n_latent, linear_model, score
+    from .choice import Half, best_model
     from .components import ReducedModel, principal_components
+    from .kernel import N_COMPONENTS
     from .rows import Rows, fit_scale
     from .training import resolve_device, train
 
@@ -276,12 +276,14 @@ def _train_fold(
     to_fit, to_validate = split(groups, settings.validation, rng)
     validation = _validation_pairs(pairing, training[to_validate], rng)
     generator = torch.Generator(target).manual_seed(int(rng.integers(2**63)))
+    sides = ((x, scale_x), (y, scale_y))
+    n_components = max(settings.n_components or 0, N_COMPONENTS)
+    components = [
+        principal_components(Rows(matrix, scale, target), n_components, rng, generator) for matrix, scale in sides
+    ]
     input_x, input_y = side_x, side_y
     if settings.n_components is not None:
-        layers_x, layers_y = (
-            principal_components(Rows(matrix, scale, target), settings.n_components, rng, generator)
-            for matrix, scale in ((x, scale_x), (y, scale_y))
-        )
+        layers_x, layers_y = (side.layers(settings.n_components) for side in components)
         input_x, input_y = side_x.through(layers_x[0], rows_x), side_y.through(layers_y[0], rows_y)
     trained, history = train(
         input_x,
@@ -297,15 +299,11 @@ def _train_fold(
         device=target,
         progress=progress,
     )
-    network = trained if settings.n_components is None else ReducedModel(trained, layers_x, layers_y)
-    if not settings.linear:
-        return network, (scale_x, scale_y), history
-    size = n_latent or best_n_latent(side_x, side_y, pairing, training, k, settings.metric, rng, generator)
-    rival = linear_model(side_x, side_y, pairing, training[to_fit], size, rng, generator)
-    judged = (side_x, side_y, validation, k, settings.metric, rng)
-    if score(network, *judged).beats(score(rival, *judged)):
-        return network, (scale_x, scale_y), history
-    return linear_model(side_x, side_y, pairing, training, size, rng, generator), (scale_x, scale_y), history
+    model: LatentModel = trained if settings.n_components is None else ReducedModel(trained, layers_x, layers_y)
+    if settings.closed_form:
+        half = Half(side_x, side_y, (components[0], components[1]), pairing, training, training[to_fit], validation)
+        model = best_model(model, half, n_latent, k, settings.metric, rng, generator)
+    return model, (scale_x, scale_y), history
 
 
 def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:

@@ -1,5 +1,7 @@
 """The linear latent model: axes of greatest covariance between x and y (partial least squares), in closed form."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -7,7 +9,7 @@ from .networks import MLP, linear_layer
 from .pairing import Draw, Index
 from .rows import Rows
 
-__all__ = ["LinearModel", "fit_axes", "fit_linear"]
+__all__ = ["LinearModel", "batches", "fit_axes", "fit_linear", "least_squares"]
 
 # Axes of a thousand genes are known from fewer pairs than this; more would only cost time.
 MAX_PAIRS = 10_000
@@ -51,13 +53,13 @@ def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor]) -> Li
     sides = ((x, pairs.row_x, axes[0]), (y, pairs.row_y, axes[1]))
     encoders, latents = [], []
     for rows, index, directions in sides:
-        z = torch.cat([batch @ directions for batch in _batches(rows, index)])
+        z = torch.cat([batch @ directions for batch in batches(rows, index)])
         mean, spread = z.mean(dim=0), z.std(dim=0).square().mean().sqrt().clamp(min=1e-12)
         encoders.append(linear_layer(directions.T / spread, -mean / spread))
         latents.append((z - mean) / spread)
     decoders = [
-        _least_squares(latents[0], y, pairs.row_y),
-        _least_squares(latents[1], x, pairs.row_x),
+        least_squares(latents[0], y, pairs.row_y),
+        least_squares(latents[1], x, pairs.row_x),
     ]
     return LinearModel(*encoders, *decoders)
 
@@ -66,8 +68,9 @@ def _swapped(pairs: Draw) -> Draw:
     return pairs._replace(row_x=pairs.row_y, row_y=pairs.row_x)
 
 
-def _batches(rows: Rows, index: Index) -> list[Tensor]:
-    return [rows.batch(index[start : start + CHUNK]) for start in range(0, len(index), CHUNK)]
+def batches(rows: Rows, index: Index) -> Iterator[Tensor]:
+    """Some rows, a few thousand at a time."""
+    return (rows.batch(index[start : start + CHUNK]) for start in range(0, len(index), CHUNK))
 
 
 def _covariance_times(x: Rows, y: Rows, pairs: Draw, axes: Tensor) -> Tensor:
@@ -85,7 +88,8 @@ def _covariance_times(x: Rows, y: Rows, pairs: Draw, axes: Tensor) -> Tensor:
     return (product - torch.outer(sum_x, sum_z) / n) / n
 
 
-def _least_squares(z: Tensor, target: Rows, index: Index) -> MLP:
+def least_squares(z: Tensor, target: Rows, index: Index) -> MLP:
+    """The linear layer that predicts rows from their latents."""
     with_one = torch.cat([z, torch.ones((len(z), 1), device=z.device)], dim=1)
     moments = torch.zeros((with_one.shape[1], target.n_features), device=z.device)
     for start in range(0, len(z), CHUNK):

@@ -15,6 +15,7 @@ from torch import nn
 import scmi
 
 from .folds import FoldModel
+from .kernel import RadialBasis
 from .networks import MLP
 from .pairing import Draw
 from .result import LMIResult
@@ -137,11 +138,13 @@ def _take_apart(fold: FoldModel, at: str, arrays: Arrays) -> dict[str, Any]:
     layers: dict[str, list[dict[str, Any]]] = {}
     for name in MAPS:
         layers[name] = []
-        for i, mlp in enumerate(_perceptrons(getattr(fold.model, name))):
-            layers[name].append({"n": len(mlp.weights), "last_activation": mlp.last_activation})
-            for j, (weight, bias) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
-                arrays[f"{at}/{name}/{i}/weight/{j}"] = weight.detach().cpu().numpy()
-                arrays[f"{at}/{name}/{i}/bias/{j}"] = bias.detach().cpu().numpy()
+        for i, layer in enumerate(_layers(getattr(fold.model, name))):
+            values = {key: value.detach().cpu().numpy() for key, value in layer.state_dict().items()}
+            arrays |= {f"{at}/{name}/{i}/{key.replace('.', '/')}": value for key, value in values.items()}
+            if isinstance(layer, MLP):
+                layers[name].append({"n": len(layer.weights), "last_activation": layer.last_activation})
+            else:
+                layers[name].append({"kernel": "radial"})
     for name in SCALES:
         arrays |= {f"{at}/{name}/{part}": values for part, values in vars(getattr(fold, name)).items()}
     arrays |= {f"{at}/history/{name}": getattr(fold.history, name) for name in CURVES}
@@ -151,7 +154,9 @@ def _take_apart(fold: FoldModel, at: str, arrays: Arrays) -> dict[str, Any]:
 
 def _put_together(parts: dict[str, Any], at: str, arrays: Arrays, device: torch.device) -> FoldModel:
     maps = [
-        nn.Sequential(*(_mlp(mlp, f"{at}/{name}/{i}", arrays, device) for i, mlp in enumerate(parts["layers"][name])))
+        nn.Sequential(
+            *(_layer(layer, f"{at}/{name}/{i}", arrays, device) for i, layer in enumerate(parts["layers"][name]))
+        )
         for name in MAPS
     ]
     scale_x, scale_y = (Scale(arrays[f"{at}/{name}/mean"], arrays[f"{at}/{name}/factor"]) for name in SCALES)
@@ -166,16 +171,22 @@ def _put_together(parts: dict[str, Any], at: str, arrays: Arrays, device: torch.
     )
 
 
-def _perceptrons(network: nn.Module) -> Iterator[MLP]:
-    """The perceptrons of a map, in the order in which they are applied."""
-    return (module for module in network.modules() if isinstance(module, MLP))
+def _layers(network: nn.Module) -> Iterator[MLP | RadialBasis]:
+    """The perceptrons and kernels of a map, in the order in which they are applied."""
+    return (module for module in network.modules() if isinstance(module, (MLP, RadialBasis)))
+
+
+def _layer(parts: dict[str, Any], at: str, arrays: Arrays, device: torch.device) -> MLP | RadialBasis:
+    if "kernel" in parts:
+        return RadialBasis(*(torch.tensor(arrays[f"{at}/{name}"], device=device) for name in ("landmarks", "width")))
+    return _mlp(parts, at, arrays, device)
 
 
 def _mlp(parts: dict[str, Any], at: str, arrays: Arrays, device: torch.device) -> MLP:
-    weights = [arrays[f"{at}/weight/{j}"] for j in range(parts["n"])]
+    weights = [arrays[f"{at}/weights/{j}"] for j in range(parts["n"])]
     sizes = [weights[0].shape[1], *map(len, weights)]
     mlp = MLP(sizes, torch.Generator(device), last_activation=parts["last_activation"])
     for j, weight in enumerate(weights):
         mlp.weights[j].data = torch.tensor(weight, device=device)
-        mlp.biases[j].data = torch.tensor(arrays[f"{at}/bias/{j}"], device=device)
+        mlp.biases[j].data = torch.tensor(arrays[f"{at}/biases/{j}"], device=device)
     return mlp.requires_grad_(False)

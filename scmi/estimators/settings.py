@@ -19,9 +19,10 @@ class Settings:
 
     Parameters
     ----------
-    linear
-        Whether a linear latent model competes with the networks: the axes of greatest covariance between x and y.
-        Each fold uses what measures more on the validation part of its training half.
+    closed_form
+        Whether two latent models in closed form compete with the networks: the axes of greatest covariance between x
+        and y, and the smooth functions of both that are most correlated (kernel canonical correlation). Each fold uses
+        what measures most on the validation part of its training half.
     n_components
         Principal components of each side, learned from all its cells, that the networks are given; None gives them all
         features, as the paper does. Data of up to 20 features are always given whole.
@@ -49,7 +50,7 @@ class Settings:
         Share of the training half that is kept for early stopping.
     """
 
-    linear: bool = True
+    closed_form: bool = True
     n_components: int | None = 10
     metric: Metric = "euclidean"
     hidden: tuple[int, ...] = (64, 64)
@@ -78,7 +79,7 @@ PRESETS = {
     "default": Settings(),
     # A.1.2 of Gowri et al. (2024).
     "paper": Settings(
-        linear=False,
+        closed_form=False,
         n_components=None,
         dropout=True,
         metric="chebyshev",

@@ -62,7 +62,7 @@ def test_sparse_and_either_model(linear):
     rng = np.random.default_rng(1)
     x = rng.poisson(1.0, size=(300, 8)).astype(np.float64)
     y = np.hstack([x[:, :2] + rng.poisson(0.2, size=(300, 2)), rng.poisson(1.0, size=(300, 6))])
-    settings = Settings(linear=linear, hidden=(16,), max_steps=150)
+    settings = Settings(closed_form=linear, hidden=(16,), max_steps=150)
     dense, sparse = (
         sm.LMI(preset=settings, rng=0, progress=False).fit(a, b)
         for a, b in ((x, y), (sp.csr_matrix(x), sp.csr_matrix(y)))

@@ -13,17 +13,23 @@ import scmi as sm
 from scmi.estimators import saving
 from scmi.estimators.settings import Settings
 
-# One of each kind of latent model: linear, networks on components, networks on features.
+# One of each kind of latent model: linear, kernel, networks on components, networks on features.
 SETTINGS = {
     "linear": Settings(hidden=(16,), max_steps=1),
-    "components": Settings(linear=False, n_components=4, hidden=(16, 8), max_steps=30),
-    "features": Settings(linear=False, n_components=None, hidden=(16,), max_steps=30, cross_fit=False),
+    "kernel": Settings(hidden=(16,), max_steps=1),
+    "components": Settings(closed_form=False, n_components=4, hidden=(16, 8), max_steps=30),
+    "features": Settings(closed_form=False, n_components=None, hidden=(16,), max_steps=30, cross_fit=False),
 }
 
 
-def sample():
-    drawn = sm.datasets.gaussian(80, 30, bits=1.0, rng=0)
-    return drawn.x, drawn.y
+def sample(kind="linear"):
+    if kind != "kernel":
+        drawn = sm.datasets.gaussian(80, 30, bits=1.0, rng=0)
+        return drawn.x, drawn.y
+    # Nothing linear joins y, the square, to x.
+    x = np.random.default_rng(0).normal(size=(80, 30))
+    x[:, 1:] *= 0
+    return x, x**2
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +49,9 @@ def rewritten(path, change):
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_round_trip(kind, tmp_path):
-    x, y = sample()
+    x, y = sample(kind)
     model = sm.LMI(preset=SETTINGS[kind], n_latent=3, k=4).fit(x, y, np.arange(80) // 2)
+    assert model.result_.params["latent_model"][0] == (kind if kind in ("linear", "kernel") else "network")
     model.save(tmp_path / "model.scmi")
     again = sm.LMI.load(tmp_path / "model.scmi")
     assert [p.name for p in tmp_path.iterdir()] == ["model.scmi"]
