@@ -19,13 +19,16 @@ def after(tick: Tick, before: float) -> Tick:
     return lambda done, loss: tick(before + done, loss)
 
 
+def is_shown(show: bool | None) -> bool:
+    """Whether to show a bar; None means where somebody watches, in a terminal or a notebook."""
+    return (sys.stderr.isatty() or "ipykernel" in sys.modules) if show is None else show
+
+
 @contextmanager
 def progress_bar(total: float, show: bool | None, what: str) -> Iterator[Tick]:
-    """A bar that counts to ``total``; ``show=None`` shows it where somebody watches, in a terminal or a notebook."""
-    if show is None:
-        show = sys.stderr.isatty() or "ipykernel" in sys.modules
+    """A bar that counts to ``total``, shown as :func:`is_shown` tells."""
     layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-    with tqdm(total=total, disable=not show, desc=what, bar_format=layout) as bar:
+    with tqdm(total=total, disable=not is_shown(show), desc=what, bar_format=layout) as bar:
 
         def tick(done: float, loss: float) -> None:
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)

@@ -1,0 +1,99 @@
+"""LARRY's loaders put the published files together rightly, and the join of fates agrees with the real table."""
+
+import gzip
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.io import mmwrite
+from scipy.spatial import cKDTree
+
+import scmi as sm
+from scmi.datasets import _larry_files
+from scmi.datasets._larry_files import FILES, Cells
+from scmi.datasets.larry_state_fate import clonal_fates
+from tests.conftest import DATA
+
+METADATA = """Library\tCell barcode\tTime point\tStarting population\tCell type annotation\tWell\tSPRING-x\tSPRING-y
+d2_1\tAA-C\t2.0\tLin-Kit+Sca1-\tUndifferentiated\t0\t1.5\t-2.0
+d2_1\tAA-G\t2.0\tLin-Kit+Sca1-\tUndifferentiated\t0\t0.0\t0.0
+d4_1\tAA-C\t4.0\tLin-Kit+Sca1-\tMonocyte\t1\t3.0\t4.0
+d6_1\tAA-T\t6.0\tLin-Kit+Sca1+\tMonocyte\t1\t5.0\t6.0
+d6_2\tAA-T\t6.0\tLin-Kit+Sca1+\tUndifferentiated\t2\t7.0\t8.0
+d6_2\tCC-T\t6.0\tLin-Kit+Sca1+\tBaso\t2\t9.0\t10.0
+"""
+# Clone 0 has cells 0, 2 and 4; clone 1 cells 3 and 5; cell 5 is in clone 2, too, and cell 1 in none.
+CLONES = [[1, 0, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 1]]
+COUNTS = np.arange(24.0).reshape(6, 4) / 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(kind, content):
+        (tmp_path / FILES[kind]).write_bytes(gzip.compress(content))
+
+    for kind, matrix in (("counts", COUNTS), ("clones", np.array(CLONES))):
+        mmwrite(tmp_path / "matrix.mtx", sparse.coo_matrix(matrix))
+        write(kind, (tmp_path / "matrix.mtx").read_bytes())
+    write("metadata", METADATA.encode())
+    write("genes", b"Gata1\nNA\nGata1\nMpo\n")
+    write("pseudotime", b"Cell index\tpseudotime\n0\t1409\n3\t23849\n")
+    return tmp_path
+
+
+def test_larry(folder):
+    adata = sm.datasets.larry(folder)
+    assert isinstance(adata.X, sparse.csr_matrix) and adata.X.dtype == np.float32
+    np.testing.assert_array_equal(adata.X.toarray(), COUNTS)
+    assert list(adata.var_names) == ["Gata1", "NA", "Gata1-1", "Mpo"]
+    assert adata.obs_names.is_unique and adata.obs_names[2] == "d4_1_AA-C"
+    assert list(adata.obs["time"]) == ["2", "2", "4", "6", "6", "6"]
+    assert list(adata.obs["well"].cat.categories) == ["0", "1", "2"]
+    # Clone 0 is a clone, no clone is NaN, and two clones are no label.
+    assert adata.obs["clone"].astype(object).fillna("none").tolist() == ["0", "none", "0", "1", "0", "none"]
+    np.testing.assert_array_equal(adata.obsm["X_clone"].toarray(), np.array(CLONES, dtype=bool))
+    np.testing.assert_array_equal(adata.obs["neutrophil_pseudotime"], [1409, np.nan, np.nan, 23849, np.nan, np.nan])
+    np.testing.assert_array_equal(adata.obsm["X_spring"][0], [1.5, -2.0])
+
+
+def test_from_the_server(folder, server, tmp_path, monkeypatch):
+    server.files = {f"/{name}": (folder / name).read_bytes() for name in FILES.values()}
+    monkeypatch.setattr(_larry_files, "URL", server.url)
+    for _ in range(2):
+        assert sm.datasets.larry(tmp_path / "cache", progress=False).shape == (6, 4)
+    assert len(server.asked) == len(FILES)
+
+
+def test_state_fate(folder):
+    adata = sm.datasets.larry_state_fate(folder)
+    # Cell 0 alone has a mature mate: the monocyte of day 4. The undifferentiated one is no fate.
+    assert list(adata.obs_names) == ["d2_1_AA-C"]
+    assert adata.obsm["fates"].loc["d2_1_AA-C"].to_dict() == {"Baso": 0, "Monocyte": 1}
+    assert adata.obs["clone"].tolist() == ["0"]
+
+
+def test_files_that_do_not_fit(folder):
+    (folder / FILES["genes"]).write_bytes(gzip.compress(b"Gata1\n"))
+    with pytest.raises(ValueError, match="has 4 columns, but .* names 1 genes"):
+        sm.datasets.larry(folder)
+
+
+def test_fates_of_the_real_clones():
+    """781 of the cells with their real clones: never more mates than the published table, made from all cells, has."""
+    if not (DATA / "larry").exists():
+        pytest.skip(f"no {DATA / 'larry'}; set SCMI_TEST_DATA")
+    everyone = pd.read_csv(DATA / "larry" / "larry_all_cells_130887.csv.gz")
+    table = pd.read_csv(DATA / "larry" / "larry_day2_clonal_fate_counts.csv.gz", index_col=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=ad.OldFormatWarning)
+        some = ad.read_h5ad(DATA / "larry" / "larry_781_cells.h5ad")
+    _, at = cKDTree(everyone[["SPRING1", "SPRING2"]]).query(some.obsm["X_emb"])
+    types = everyone["type"].fillna("Undifferentiated").to_numpy()[at]
+    obs = pd.DataFrame({"time": everyone["day"].to_numpy()[at].astype(str), "cell_type": pd.Categorical(types)})
+    rows, fates = clonal_fates(Cells(obs, sparse.csr_matrix(some.obsm["X_clone"], dtype=bool), some.obsm["X_emb"]))
+    assert len(rows) == 20
+    assert np.isin(at[rows], table.index).all()
+    assert (fates.to_numpy() <= table.loc[at[rows], fates.columns].to_numpy()).all()
