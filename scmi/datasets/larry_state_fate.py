@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from scmi.datasets._larry_files import Cells, read_cells
 
@@ -36,9 +37,10 @@ def larry_state_fate(path: str | PathLike[str] | None = None, *, progress: bool 
         The published SPRING layout, in which neighbours are similar transcriptomes.
     `adata.obsm["fates"]` : DataFrame of integers
         Mature cells among the clone mates on days 4 and 6, a column per cell type.
+    `adata.obs["clone_group"]` : category of strings
+        Cells that share clones, directly or through others: pass it as ``groups``, so that no split parts them.
     `adata.obs["clone"]` and the other columns of :func:`scmi.datasets.larry`
-        Cells of one clone have one fate vector: pass the clone as ``groups``, so that no split parts them. It is NaN for
-        cells in several clones, whose mates of all of them are counted, each once.
+        The clone is NaN for cells in several, whose mates of all of them are counted, each once.
     `adata.obsm["X_clone"]` : CSR matrix of bool
         Cells x clones.
 
@@ -46,12 +48,14 @@ def larry_state_fate(path: str | PathLike[str] | None = None, *, progress: bool 
     --------
     >>> import scmi as sm
     >>> adata = sm.datasets.larry_state_fate()  # doctest: +SKIP
-    >>> sm.lmi(adata.obsm["X_spring"], adata.obsm["fates"], groups=adata.obs["clone"])  # doctest: +SKIP
+    >>> sm.lmi(adata.obsm["X_spring"], adata.obsm["fates"], groups=adata.obs["clone_group"])  # doctest: +SKIP
     """
     cells = read_cells(path, progress)
     rows, fates = clonal_fates(cells)
     obs = cells.obs.iloc[rows].copy()
     obs["clone"] = obs["clone"].cat.remove_unused_categories()
+    shared = cells.clones[rows].astype(np.int64)
+    obs["clone_group"] = pd.Categorical(connected_components(shared @ shared.T, directed=False)[1].astype(str))
     return AnnData(
         obs=obs,
         obsm={"X_spring": cells.spring[rows], "fates": fates.set_axis(obs.index), "X_clone": cells.clones[rows]},

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ._sources import Kept, Matrix, Stored, as_stored, is_sparse
@@ -104,6 +105,9 @@ def as_labels(groups: Any, n: int) -> NDArray[Any]:
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise ValueError(f"groups has shape {labels.shape}; expected one label per row, ({n},).")
+    missing = int(pd.isna(labels).sum())
+    if missing:
+        raise ValueError(f"groups misses {missing} of {n} labels. Drop these rows, or give each a label of its own.")
     return labels
 
 

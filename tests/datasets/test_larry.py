@@ -97,3 +97,58 @@ def test_fates_of_the_real_clones():
     assert len(rows) == 20
     assert np.isin(at[rows], table.index).all()
     assert (fates.to_numpy() <= table.loc[at[rows], fates.columns].to_numpy()).all()
+
+
+def write_published(adata, folder):
+    """A simulated experiment in the files of the published one."""
+    clones = pd.get_dummies(adata.obs["clone"]).to_numpy(dtype=int)
+    for kind, matrix in (("counts", adata.X), ("clones", clones)):
+        mmwrite(folder / "matrix.mtx", sparse.coo_matrix(matrix))
+        (folder / FILES[kind]).write_bytes(gzip.compress((folder / "matrix.mtx").read_bytes(), 1))
+    table = pd.DataFrame(
+        {
+            "Library": "lib",
+            "Cell barcode": adata.obs_names,
+            "Time point": adata.obs["day"].astype(float),
+            "Starting population": "Lin-Kit+Sca1+",
+            "Cell type annotation": np.where(
+                adata.obs["day"] == "2", "Undifferentiated", adata.obs["fate"].astype(str)
+            ),
+            "Well": adata.obs["well"].astype(str),
+            "SPRING-x": adata.obsm["X_spring"][:, 0],
+            "SPRING-y": adata.obsm["X_spring"][:, 1],
+        }
+    )
+    pseudotime = adata.obs["pseudotime"].rank().rename("pseudotime").reset_index(drop=True).dropna()
+    for kind, text in (
+        ("metadata", table.to_csv(sep="\t", index=False)),
+        ("genes", "\n".join(adata.var_names) + "\n"),
+        ("pseudotime", pseudotime.to_csv(sep="\t", index_label="Cell index")),
+    ):
+        (folder / FILES[kind]).write_bytes(gzip.compress(text.encode()))
+
+
+def test_what_is_loaded_serves_the_tools(tmp_path, FAST):
+    simulated = sm.datasets.lineage(100, n_genes=400, rng=0)
+    write_published(simulated, tmp_path)
+    adata = sm.datasets.larry(tmp_path)
+    np.testing.assert_allclose(adata.X.toarray(), simulated.X.toarray(), rtol=1e-6)
+    for pair_key in ("clone", "X_clone"):
+        loaded, direct = adata.copy(), simulated.copy()
+        for data, key, day in ((loaded, pair_key, "time"), (direct, "clone", "day")):
+            sm.pp.recipe_lmi(data)
+            sm.tl.lmi(data, pair_key=key, groupby=day, groups=("2", "6"), preset=FAST, n_permutations=0)
+        # The same barcodes by other names: split and drawn otherwise, but the same cells have a pMI in the end.
+        assert loaded.uns["lmi"]["n_pairs"] == direct.uns["lmi"]["n_pairs"]
+        np.testing.assert_array_equal(loaded.obs["lmi_n"] > 0, direct.obs["lmi_n"] > 0)
+    loaded.write_h5ad(tmp_path / "larry.h5ad")
+    assert ad.read_h5ad(tmp_path / "larry.h5ad").obs["clone"].equals(loaded.obs["clone"])
+    # Wells of the late day only, as published: "0" is none.
+    assert set(adata.obs.loc[adata.obs["time"] == "6", "well"]) == {"1", "2"}
+    fates = sm.datasets.larry_state_fate(tmp_path)
+    groups = fates.obs["clone_group"].astype(str)
+    # Day-2 sisters of one clone share the fates of their mates.
+    shared = fates.obs.groupby("clone", observed=True)["clone_group"].nunique()
+    assert (shared == 1).all() and groups.nunique() == fates.obs["clone"].nunique()
+    result = sm.lmi(fates.obsm["X_spring"], fates.obsm["fates"], groups=groups, preset=FAST, n_permutations=0)
+    assert np.isfinite(result.mi)
