@@ -2,10 +2,18 @@
 
 import os
 import shutil
-import sys
+import warnings
 from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sphinx.ext.napoleon import NumpyDocstring
+from sphinx_autodoc_typehints import format_annotation
 
 import scmi
+from scmi._slots import Default
 
 HERE = Path(__file__).parent
 
@@ -53,16 +61,22 @@ html_show_sourcelink = False
 nitpicky = True
 # Other people's objects are not in our pages; without the inventories nothing says where they are. Ours are never here.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(anndata|joblib|matplotlib|numpy|pandas|scipy|sklearn|torch)\..*"),
+    (r"py:.*", r"(anndata|collections|joblib|matplotlib|numpy|os|pandas|scipy|sklearn|torch|typing)\..*"),
+    (r"py:data", "Ellipsis"),
 ]
+
+suppress_warnings = ["config.cache"]  # of `typehints_formatter`, a function
 
 autosummary_generate = True
 # Lest `scmi.LMI` and `scmi.lmi` be one file where file systems don't tell them apart.
 autosummary_filename_map = {"scmi.LMI": "scmi.LMI_class"}
+autodoc_default_options = {"exclude-members": "set_fit_request, set_transform_request"}  # scikit-learn's, not ours
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # sphinx_autodoc_typehints writes them beside the parameters
 typehints_defaults = "braces"
-typehints_document_rtype = False
+warnings.filterwarnings("ignore", module="sphinx_autodoc_typehints")  # of Sphinx 10, a line per type
+python_maximum_signature_line_length = 88
+default_role = "literal"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
@@ -78,13 +92,38 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 
 
+def typehints_formatter(annotation: Any, config: Any) -> str | None:
+    """Types as a reader would say them."""
+    if annotation == ArrayLike:
+        return ":py:data:`~numpy.typing.ArrayLike`"
+    if get_origin(annotation) is np.ndarray:
+        return ":py:class:`~numpy.ndarray`"
+    if get_origin(annotation) in (Union, UnionType) and Default in get_args(annotation):
+        rest = tuple(arg for arg in get_args(annotation) if arg is not Default)
+        return str(format_annotation(Union[rest], config))  # noqa: UP007 (of a tuple)
+    return None
+
+
+def parse_returns(self: NumpyDocstring, section: str) -> list[str]:
+    """Keep what a docstring says it returns as it is written: prose, and a list of the fields that are set."""
+    lines = self._format_block(":returns: ", self._dedent(self._consume_to_next_section()))
+    return [*lines, ""]
+
+
+NumpyDocstring._parse_returns_section = parse_returns
+
+
 def gather_tutorials() -> None:
     """Copy the notebooks beside the pages: Sphinx reads nothing outside of its own folder."""
     target = HERE / "tutorials"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    for notebook in sorted((HERE.parent / "tutorials").glob("*.md")):
+    notebooks = sorted((HERE.parent / "tutorials").glob("*.md"))
+    for notebook in notebooks:
         shutil.copy(notebook, target)
+    # A glob in tutorials.md would warn where it finds nothing.
+    pages = "\n".join(f"tutorials/{notebook.stem}" for notebook in notebooks)
+    (target / "list.txt").write_text(f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n" if pages else "None yet.\n")
 
 
 gather_tutorials()

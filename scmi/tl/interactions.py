@@ -65,7 +65,7 @@ class Interactions:
 
     @property
     def auc(self) -> pd.DataFrame:
-        """AUC for each kind of negatives: the ``mean`` over splits, their ``sd``, and where 95 % of them lie (``low``, ``high``)."""
+        """For each kind of negatives the ``mean`` AUC over splits, their ``sd``, and where 95 % of them lie (``low``, ``high``)."""
         by_kind = self.splits.groupby("negatives")["auc"]
         low, high = (by_kind.quantile(q) for q in INTERVAL)
         return pd.DataFrame({"mean": by_kind.mean(), "sd": by_kind.std(), "low": low, "high": high})
