@@ -106,8 +106,10 @@ def typehints_formatter(annotation: Any, config: Any) -> str | None:
 
 def parse_returns(self: NumpyDocstring, section: str) -> list[str]:
     """Keep what a docstring says it returns as it is written: prose, and a list of the fields that are set."""
-    lines = self._format_block(":returns: ", self._dedent(self._consume_to_next_section()))
-    return [*lines, ""]
+    lines = self._dedent(self._consume_to_next_section())
+    if lines and lines[0] == ":":  # what typehints left for a type
+        lines = lines[1:]
+    return [*self._format_block(":returns: ", lines), ""]
 
 
 NumpyDocstring._parse_returns_section = parse_returns
