@@ -54,6 +54,18 @@ class Interactions:
         between which 95 % of the splits lie.
     params
         The settings that gave this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import scmi as sm
+    >>> rng = np.random.default_rng(0)
+    >>> embeddings = {f"P{i}": vector for i, vector in enumerate(rng.normal(size=(120, 4)))}
+    >>> pairs = pd.DataFrame({"first": [f"P{i}" for i in range(60)], "second": [f"P{i}" for i in range(60, 120)]})
+    >>> found = sm.tl.interactions(embeddings, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
+    >>> found.auc.columns.tolist()
+    ['mean', 'sd', 'low', 'high']
     """
 
     mi: float
