@@ -9,7 +9,6 @@ import importlib
 import inspect
 import io
 import re
-from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -50,9 +49,14 @@ def listed():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path, FAST):
-    """Quick training, small simulations, and a folder to leave files in."""
+    """Quick training, small simulations where no size is given, and a folder to leave files in."""
+    full = sm.datasets.lineage
+
+    def lineage(n_clones=300, *, n_genes=500, **options):
+        return full(n_clones, n_genes=n_genes, **options)
+
     monkeypatch.setitem(PRESETS, "default", FAST)
-    monkeypatch.setattr(sm.datasets, "lineage", partial(sm.datasets.lineage, 300, n_genes=500))
+    monkeypatch.setattr(sm.datasets, "lineage", lineage)
     monkeypatch.chdir(tmp_path)
     yield
     plt.close("all")
