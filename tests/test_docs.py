@@ -1,7 +1,7 @@
 """The API page lists what is public, public things have examples, and all examples and blocks of code run.
 
-They run with quick training and, where README and pages simulate at full size, on fewer cells: here it only matters that the
-words are right. How good the estimates are is the matter of the benchmarks.
+They run with quick training on few cells: here it only matters that the words are right. How good the estimates are is the
+matter of the benchmarks.
 """
 
 import doctest
@@ -9,12 +9,14 @@ import importlib
 import inspect
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
 import scmi as sm
+from scmi.estimators import variational
 from scmi.estimators.settings import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -49,13 +51,17 @@ def listed():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path, FAST):
-    """Quick training, small simulations where no size is given, and a folder to leave files in."""
+    """Quick training, small simulations, and a folder to leave files in."""
     full = sm.datasets.lineage
 
-    def lineage(n_clones=300, *, n_genes=500, **options):
-        return full(n_clones, n_genes=n_genes, **options)
+    def lineage(n_clones=200, *, n_genes=500, **options):
+        return full(min(n_clones, 200), n_genes=n_genes, **options)
 
+    short = replace(variational.CRITIC, max_steps=150, check_every=50)
     monkeypatch.setitem(PRESETS, "default", FAST)
+    monkeypatch.setattr(variational, "CRITIC", short)
+    for critic in (sm.mine, sm.infonce):
+        monkeypatch.setitem(critic.__kwdefaults__, "settings", short)
     monkeypatch.setattr(sm.datasets, "lineage", lineage)
     monkeypatch.chdir(tmp_path)
     yield

@@ -198,7 +198,7 @@ def interactions(
     >>> rng = np.random.default_rng(0)
     >>> keys = rng.normal(size=(200, 4))
     >>> ligands = {f"L{i}": key for i, key in enumerate(keys)}
-    >>> receptors = {f"R{i}": key + 0.1 * rng.normal(size=4) for i, key in enumerate(keys)}
+    >>> receptors = {f"R{i}": key + 0.5 * rng.normal(size=4) for i, key in enumerate(keys)}
     >>> pairs = pd.DataFrame({"ligand": list(ligands), "receptor": list(receptors)})
     >>> found = sm.tl.interactions(ligands | receptors, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
     >>> found.mi > 1, bool(found.auc.loc["role-matched", "mean"] > 0.8)
