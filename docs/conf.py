@@ -122,7 +122,8 @@ def gather_tutorials() -> None:
     target.mkdir()
     notebooks = sorted((HERE.parent / "tutorials").glob("*.md"))
     for notebook in notebooks:
-        shutil.copy(notebook, target)
+        # Links that lead from tutorials/ to these pages, followed from the copy.
+        (target / notebook.name).write_text(notebook.read_text().replace("](../docs/", "](../"))
     # A glob in tutorials.md would warn where it finds nothing.
     pages = "\n".join(f"tutorials/{notebook.stem}" for notebook in notebooks)
     (target / "list.txt").write_text(f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n" if pages else "None yet.\n")

@@ -37,7 +37,15 @@ def shuffle_barcodes(adata, day, share, rng):
 def how_many_clones():
     """Estimates of ever larger experiments, with their barcodes and with shuffled ones."""
     rows = []
-    for depth, n_clones in ((3500, 100), (3500, 200), (3500, 400), (3500, 800), (3500, 1600), (1000, 400), (1000, 1600)):
+    for depth, n_clones in (
+        (3500, 100),
+        (3500, 200),
+        (3500, 400),
+        (3500, 800),
+        (3500, 1600),
+        (1000, 400),
+        (1000, 1600),
+    ):
         true, null = [], []
         for seed in range(SEEDS):
             adata = experiment(n_clones, depth=depth, rng=seed)
@@ -70,12 +78,14 @@ def batches():
         batch = rng.integers(2, size=600)
         x, y = rng.normal(size=(2, 600, 50)) + shift * batch[:, None]
         plain, within = (sm.lmi(x, y, strata=strata, rng=0) for strata in (None, batch))
-        rows.append({"shift (sd)": shift, "bits": round(plain.mi_corrected, 2), "p": plain.p, "p within batches": within.p})
+        rows.append(
+            {"shift (sd)": shift, "bits": round(plain.mi_corrected, 2), "p": plain.p, "p within batches": within.p}
+        )
     show("Batches", pd.DataFrame(rows).round(3))
 
 
 def nearly_the_same():
-    """y is x, but for noise: what nearest neighbours can tell ends with their number."""
+    """Y is x, but for noise: what nearest neighbours can tell ends with their number."""
     rows = []
     for n in (200, 2000):
         for bits in (2.0, 5.0, 10.0):
@@ -84,7 +94,9 @@ def nearly_the_same():
                 warnings.simplefilter("always")
                 result = sm.lmi(sample.x, sample.y, rng=0)
             warned = "yes" if any("nearly deterministic" in str(one.message) for one in told) else "no"
-            rows.append({"pairs": n, "truth": bits, "mi": result.mi, "mi_corrected": result.mi_corrected, "warned": warned})
+            rows.append(
+                {"pairs": n, "truth": bits, "mi": result.mi, "mi_corrected": result.mi_corrected, "warned": warned}
+            )
     show("Nearly deterministic", pd.DataFrame(rows).round(2))
 
 

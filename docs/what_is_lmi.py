@@ -54,7 +54,9 @@ def workflow():
     for column, day, ax in zip(pairs.columns[:2], ("2", "6"), axes, strict=False):
         values = adata[pairs[column].to_numpy()].X[:, genes].toarray()
         ax.imshow(values, cmap="Greys", vmax=3, aspect="auto", interpolation="nearest")
-        ax.set(title=f"day {day}", xlabel="genes", ylabel="pairs of relatives" if day == "2" else "", xticks=[], yticks=[])
+        ax.set(
+            title=f"day {day}", xlabel="genes", ylabel="pairs of relatives" if day == "2" else "", xticks=[], yticks=[]
+        )
     sm.pl.latent(adata, axis=1, ax=axes[2])
     early = (adata.obs["day"] == "2").to_numpy()
     sm.pl.pmi_embedding(adata, basis="spring", mask_obs=early, smooth=15, ax=axes[3])
