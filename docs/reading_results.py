@@ -94,10 +94,8 @@ def nearly_the_same():
                 warnings.simplefilter("always")
                 result = sm.lmi(sample.x, sample.y, rng=0)
             warned = "yes" if any("nearly deterministic" in str(one.message) for one in told) else "no"
-            rows.append(
-                {"pairs": n, "truth": bits, "mi": result.mi, "mi_corrected": result.mi_corrected, "warned": warned}
-            )
-    show("Nearly deterministic", pd.DataFrame(rows).round(2))
+            rows.append({"pairs": n, "truth": bits, "mi_corrected": round(result.mi_corrected, 2), "warned": warned})
+    show("Nearly deterministic", pd.DataFrame(rows))
 
 
 def inequality():
@@ -106,9 +104,10 @@ def inequality():
     for case, memory, wrong in (
         ("memory", True, 0.0),
         ("no memory", False, 0.0),
+        ("no memory, half of the day-2 barcodes wrong", False, 0.5),
         ("no memory, 90 % of the day-2 barcodes wrong", False, 0.9),
     ):
-        adata = experiment(3000, memory=memory, rng=0)
+        adata = experiment(1000, memory=memory, rng=0)
         shuffle_barcodes(adata, "2", wrong, np.random.default_rng(0))
         test = sm.tl.markov_test(adata, **SISTERS, counts_layer="counts")
         rows.append(
