@@ -25,9 +25,9 @@ COLUMN = 3.5  # inches, a column of a two-column page
 MAX_BYTES = 100_000
 
 
-def save(name, figure):
+def save(name, figure, prefix="gallery"):
     """Write a picture with no more colours than fit in 100 kB."""
-    path = IMAGES / f"gallery_{name}.png"
+    path = IMAGES / f"{prefix}_{name}.png"
     figure.savefig(path, dpi=160)
     for colors in (128, 64, 32):
         Image.open(path).convert("RGB").quantize(colors).save(path, optimize=True)

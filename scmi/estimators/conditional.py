@@ -122,7 +122,7 @@ def local_permutation_test(
 def within_strata(folds: Sequence[HeldOut], k: int = 3) -> list[HeldOut]:
     """Cut folds by their strata, for mutual information given a discrete covariate (batch, well, library).
 
-    The mean of :func:`~scmi.estimators.ksg.ksg` within each stratum, weighted by its pairs, estimates I(X; Y | stratum);
+    The mean of :func:`scmi.ksg` within each stratum, weighted by its pairs, estimates I(X; Y | stratum);
     it is the ``mi`` of :func:`~scmi.estimators.inference.permutation_test` on these parts, which permutes within each,
     and their standard error is that of :func:`~scmi.estimators.subsampling.subsampling_error`. (On folds that are not
     cut, the same permutations test an estimate that includes what the strata themselves tell about both sides.)

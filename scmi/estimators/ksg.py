@@ -77,7 +77,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
 
 
 def ksg_on(device: "torch.device", x: Points, y: Points, k: int, *, metric: Metric) -> NDArray[np.float64]:
-    """:func:`ksg` where the networks are: brute force on a GPU, sorted windows on the CPU; the same numbers."""
+    """:func:`scmi.ksg` where the networks are: brute force on a GPU, sorted windows on the CPU; the same numbers."""
     if device.type != "cuda":
         return ksg(x, y, k, metric=metric)
     from . import _neighbours_torch
@@ -100,7 +100,7 @@ def log_density_ratio(
 
     The pointwise KSG value that a new pair would get if it were added to the N reference pairs:
     :math:`\psi(k) + \psi(N + 1) - \psi(n_x + 1) - \psi(n_y + 1)`, in bits. For a reference pair left out of the
-    reference this equals its :func:`ksg` value.
+    reference this equals its :func:`scmi.ksg` value.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def log_density_ratio(
     k
         Which neighbour sets the distance.
     metric
-        As in :func:`ksg`.
+        As in :func:`scmi.ksg`.
 
     Returns
     -------

@@ -72,7 +72,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     ----------
     result_ : LMIResult
         The estimate.
-    models_ : list of FoldModel
+    models_ : list
         One trained model per fold.
     information_x_, information_y_ : FeatureInformation
         How well each feature of x is predicted from y, and of y from x, in held-out samples: ``r2``, ``null`` and ``p``,
@@ -81,7 +81,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         Columns of x.
     n_features_y_ : int
         Columns of y.
-    feature_names_in_, feature_names_y_ : ndarray of str
+    feature_names_in_, feature_names_y_ : numpy.ndarray of str
         Column names of x and of y; only where they were data frames whose columns are all named by text.
 
     References

@@ -31,6 +31,15 @@ class MIResult:
         bound, in bits.
     params
         The settings that gave this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scmi as sm
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> result = sm.infonce(x, 2 * x)
+    >>> result.n_pairs, result.pmi.shape, result.mi > 1
+    (200, (200,), True)
     """
 
     mi: float

@@ -22,6 +22,16 @@ class LMITables(NamedTuple):
         One row per random pairing: ``mi`` in bits.
     history
         One row per validation: ``fold``, ``step``, ``train`` and ``validation`` loss.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), n_pairings=5)
+    >>> cells, pairings, history = sm.get.lmi(adata)
+    >>> len(pairings)
+    5
     """
 
     cells: pd.DataFrame

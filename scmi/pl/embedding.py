@@ -37,7 +37,7 @@ def pmi_embedding(
     title: str | Sequence[str] | None = None,
     ax: "Axes | Sequence[Axes] | None" = None,
 ) -> "Axes | list[Axes]":
-    """Pointwise mutual information of each cell on an embedding, in bits (Fig. 6b of the paper).
+    """Pointwise mutual information of each cell on an embedding, in bits (figure 6b of the paper).
 
     Cells without a value (unbarcoded, or of a barcode that is not shared) lie behind, in grey. The others are drawn in
     the order they are stored in, so that high values don't cover low ones. Several objects, such as the early and the

@@ -24,7 +24,7 @@ def estimates(
     null_color: str = "gray",
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Mutual information of several comparisons beside what permuted pairs give, in bits (Fig. 5a-b of the paper).
+    """Mutual information of several comparisons beside what permuted pairs give, in bits (figure 5a-b of the paper).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def pmi_trend(
     color: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Pointwise mutual information along pseudotime, in bits (Fig. 6c of the paper).
+    """Pointwise mutual information along pseudotime, in bits (figure 6c of the paper).
 
     The rolling mean and its band; the onset as a dashed line, its interval shaded, where pMI rises (p at most 1 -
     ``confidence_level``; elsewhere the legend says that it doesn't); and a rug of the cells at the bottom.

@@ -99,6 +99,17 @@ class MarkovTest:
         Information between sisters at the early time, if there are replicates: what measurement noise leaves of it.
     missing
         Why ``se`` or ``ceiling`` are missing, by name; empty where they are not.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(400, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> test = sm.tl.markov_test(adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well")
+    >>> test.difference == test.late_late.mi - test.early_late.mi
+    True
+    >>> test.missing
+    {'ceiling': 'one well only at the early time'}
     """
 
     early_late: Estimate

@@ -54,6 +54,18 @@ class Interactions:
         between which 95 % of the splits lie.
     params
         The settings that gave this result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import scmi as sm
+    >>> rng = np.random.default_rng(0)
+    >>> embeddings = {f"P{i}": vector for i, vector in enumerate(rng.normal(size=(120, 4)))}
+    >>> pairs = pd.DataFrame({"first": [f"P{i}" for i in range(60)], "second": [f"P{i}" for i in range(60, 120)]})
+    >>> found = sm.tl.interactions(embeddings, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
+    >>> found.auc.columns.tolist()
+    ['mean', 'sd', 'low', 'high']
     """
 
     mi: float
@@ -65,7 +77,7 @@ class Interactions:
 
     @property
     def auc(self) -> pd.DataFrame:
-        """AUC for each kind of negatives: the ``mean`` over splits, their ``sd``, and where 95 % of them lie (``low``, ``high``)."""
+        """For each kind of negatives the ``mean`` AUC over splits, their ``sd``, and where 95 % of them lie (``low``, ``high``)."""
         by_kind = self.splits.groupby("negatives")["auc"]
         low, high = (by_kind.quantile(q) for q in INTERVAL)
         return pd.DataFrame({"mean": by_kind.mean(), "sd": by_kind.std(), "low": low, "high": high})
@@ -186,7 +198,7 @@ def interactions(
     >>> rng = np.random.default_rng(0)
     >>> keys = rng.normal(size=(200, 4))
     >>> ligands = {f"L{i}": key for i, key in enumerate(keys)}
-    >>> receptors = {f"R{i}": key + 0.1 * rng.normal(size=4) for i, key in enumerate(keys)}
+    >>> receptors = {f"R{i}": key + 0.5 * rng.normal(size=4) for i, key in enumerate(keys)}
     >>> pairs = pd.DataFrame({"ligand": list(ligands), "receptor": list(receptors)})
     >>> found = sm.tl.interactions(ligands | receptors, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
     >>> found.mi > 1, bool(found.auc.loc["role-matched", "mean"] > 0.8)

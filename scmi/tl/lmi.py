@@ -182,7 +182,7 @@ def lmi(
     >>> adata = sm.datasets.lineage(300, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
     >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
-    >>> adata.obs["lmi_pmi"].notna().sum() == (adata.obs["lmi_n"] > 0).sum()
+    >>> bool(adata.obs["lmi_pmi"].notna().sum() == (adata.obs["lmi_n"] > 0).sum())
     True
     """
     settings = resolve_settings(preset)

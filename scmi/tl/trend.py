@@ -78,7 +78,7 @@ def pmi_trend(
     key_added: str | None = None,
     copy: bool = False,
 ) -> "AnnData | None":
-    r"""Pointwise mutual information along pseudotime, in bits, and where it begins to rise (Fig. 6c of the paper).
+    r"""Pointwise mutual information along pseudotime, in bits, and where it begins to rise (figure 6c of the paper).
 
     Cells with a pMI are ordered by pseudotime. Their rolling mean comes with a band of :math:`n` resamples of whole
     clones: clone mates share their relatives, and often their state, so that they are no independent observations.

@@ -1,0 +1,132 @@
+"""How Sphinx builds these pages: ``sphinx-build -W -n docs docs/_build/html``."""
+
+import os
+import shutil
+import warnings
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sphinx.ext.napoleon import NumpyDocstring
+from sphinx_autodoc_typehints import format_annotation
+
+import scmi
+from scmi._slots import Default
+
+HERE = Path(__file__).parent
+
+project = "scmi"
+author = "The scmi developers"
+copyright = "2026, the scmi developers"
+version = release = scmi.__version__
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",
+    "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
+    "sphinxcontrib.katex",
+]
+# Inventories of other projects come from the net. Only where it is surely there: elsewhere each of them would cost a
+# timeout and a warning.
+if "READTHEDOCS" in os.environ:
+    extensions.append("sphinx.ext.intersphinx")
+intersphinx_mapping = {
+    "anndata": ("https://anndata.readthedocs.io/en/stable/", None),
+    "joblib": ("https://joblib.readthedocs.io/en/stable/", None),
+    "matplotlib": ("https://matplotlib.org/stable/", None),
+    "numpy": ("https://numpy.org/doc/stable/", None),
+    "pandas": ("https://pandas.pydata.org/docs/", None),
+    "python": ("https://docs.python.org/3/", None),
+    "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+    "sklearn": ("https://scikit-learn.org/stable/", None),
+}
+
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+html_theme = "sphinx_book_theme"
+html_title = "scmi"
+html_static_path = ["_static"]
+html_css_files = ["scmi.css"]
+html_theme_options = {"home_page_in_toc": False, "show_navbar_depth": 1, "show_toc_level": 2}
+html_show_sourcelink = False
+
+nitpicky = True
+# Other people's objects are not in our pages; without the inventories nothing says where they are. Ours are never here.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(anndata|collections|joblib|matplotlib|numpy|os|pandas|scipy|sklearn|torch|typing)\..*"),
+    (r"py:data", "Ellipsis"),
+]
+
+suppress_warnings = ["config.cache"]  # of `typehints_formatter`, a function
+
+autosummary_generate = True
+# Lest `scmi.LMI` and `scmi.lmi` be one file where file systems don't tell them apart.
+autosummary_filename_map = {"scmi.LMI": "scmi.LMI_class"}
+autodoc_default_options = {"exclude-members": "set_fit_request, set_transform_request"}  # scikit-learn's, not ours
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # sphinx_autodoc_typehints writes them beside the parameters
+typehints_defaults = "braces"
+warnings.filterwarnings("ignore", module="sphinx_autodoc_typehints")  # of Sphinx 10, a line per type
+python_maximum_signature_line_length = 88
+default_role = "literal"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+bibtex_default_style = "unsrt"
+katex_prerender = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+
+
+def typehints_formatter(annotation: Any, config: Any) -> str | None:
+    """Types as a reader would say them."""
+    if annotation == ArrayLike:
+        return ":py:data:`~numpy.typing.ArrayLike`"
+    if get_origin(annotation) is np.ndarray:
+        return ":py:class:`~numpy.ndarray`"
+    if get_origin(annotation) in (Union, UnionType) and Default in get_args(annotation):
+        rest = tuple(arg for arg in get_args(annotation) if arg is not Default)
+        return str(format_annotation(Union[rest], config))  # noqa: UP007 (of a tuple)
+    return None
+
+
+def parse_returns(self: NumpyDocstring, section: str) -> list[str]:
+    """Keep what a docstring says it returns as it is written: prose, and a list of the fields that are set."""
+    lines = self._dedent(self._consume_to_next_section())
+    if lines and lines[0] == ":":  # what typehints left for a type
+        lines = lines[1:]
+    return [*self._format_block(":returns: ", lines), ""]
+
+
+NumpyDocstring._parse_returns_section = parse_returns
+
+
+def gather_tutorials() -> None:
+    """Copy the notebooks beside the pages: Sphinx reads nothing outside of its own folder."""
+    target = HERE / "tutorials"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    notebooks = sorted((HERE.parent / "tutorials").glob("*.md"))
+    for notebook in notebooks:
+        # Links that lead from tutorials/ to these pages, followed from the copy.
+        (target / notebook.name).write_text(notebook.read_text().replace("](../docs/", "](../"))
+    # A glob in tutorials.md would warn where it finds nothing.
+    pages = "\n".join(f"tutorials/{notebook.stem}" for notebook in notebooks)
+    (target / "list.txt").write_text(f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n" if pages else "None yet.\n")
+
+
+gather_tutorials()
