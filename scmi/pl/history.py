@@ -54,7 +54,8 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
     for fold, losses in stored["history"].groupby("fold"):
         shade = PALETTE[int(fold) % len(PALETTE)]
         kept = losses.iloc[int(losses["validation"].to_numpy().argmin())]
-        used = "" if kinds[int(fold)] == "network" else "; linear model used"
+        kind = kinds[int(fold)]
+        used = "" if kind == "network" else f"; {kind} model used"
         ax.plot(losses["step"], losses["train"], color=shade, alpha=0.35, linewidth=1)
         ax.plot(
             losses["step"],

@@ -130,7 +130,7 @@ def test_history_marks_what_was_kept(estimated):
         np.testing.assert_array_equal(train.get_ydata(), losses["train"])
         np.testing.assert_array_equal(validation.get_xydata(), losses[["step", "validation"]])
         assert dot.get_ydata()[0] == losses["validation"].min()
-        assert ("linear model used" in texts(ax)[fold]) == (kind == "linear")
+        assert (f"{kind} model used" in texts(ax)[fold]) == (kind != "network")
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
         sm.pl.history(estimated, key="other")
 
