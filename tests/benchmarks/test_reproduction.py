@@ -109,6 +109,55 @@ def test_mnist():
     assert np.mean(np.square(errors)) <= 0.0011
 
 
+def errors_of(samples):
+    """Of the reported number, in bits."""
+    errors = []
+    for seed, sample in enumerate(samples):
+        result = sm.lmi(sample.x, sample.y, rng=seed, progress=False, n_permutations=0)
+        errors.append(result.mi_corrected - sample.truth)
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("n", [1000, 2000, 4000])
+def test_figure_3(n):
+    """One informative dimension in 50, truth 1 bit: the paper is within .1 bit from 1,960 to 3,528 samples on."""
+    errors = errors_of([sm.datasets.gaussian(n, 50, 1, 1.0, rng=100 + seed) for seed in range(10)])
+    print(f"N={n}: mean error {errors.mean():+.3f}, standard deviation {errors.std():.3f}")
+    assert abs(errors.mean()) < 0.1
+
+
+TRANSFORMED = {"Asinh": "asinh", "Half cube": "half_cube", "Uniform margins": "uniform"}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_transforms(name):
+    theirs = published("app_transforms.csv").query("estimator == 'LMI'").set_index(["transform", "k"])["mse"]
+    above = []
+    for k in range(1, 10):
+        drawn = [sm.datasets.gaussian(2000, 50, k, bits, rng=200 + i) for i, bits in enumerate((0, 0.5, 1, 1.5, 2))]
+        mse = np.mean(errors_of([sm.datasets.transform(sample, TRANSFORMED[name]) for sample in drawn]) ** 2)
+        print(f"{name} k={k}: MSE {mse:.4f}, published {theirs[name, k]:.4f}", flush=True)
+        if mse > theirs[name, k]:
+            above.append(k)
+    assert not above
+
+
+@pytest.mark.parametrize("n_exclusive", range(6))
+def test_symmetries(n_exclusive):
+    """Circles: nothing of y can be predicted from x, and it grows harder with each dimension of one side alone."""
+    theirs = published("app_symmetries.csv").query(
+        f"Distribution == 'Circle' and `Exclusive dimensions` == {n_exclusive}"
+    )
+    best = theirs.set_index("Estimator")["mean"]
+    drawn = [sm.datasets.symmetric("circle", n_exclusive=n_exclusive, rng=300 + seed) for seed in range(5)]
+    found = errors_of(drawn) + drawn[0].truth
+    print(
+        f"{n_exclusive} exclusive: {found.mean():.3f} (sd {found.std():.3f}) of {drawn[0].truth:.3f}; "
+        f"published LMI {best['LMI']:.3f}, best {best.idxmax()} {best.max():.3f}"
+    )
+    assert found.mean() > best["LMI"] - 0.05
+
+
 HARD = {
     "circle, 1 nuisance": lambda s: sm.datasets.symmetric("circle", n_exclusive=1, rng=s),
     "circle, 2 nuisance": lambda s: sm.datasets.symmetric("circle", n_exclusive=2, rng=s),
