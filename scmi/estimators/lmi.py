@@ -338,9 +338,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
             out = np.empty((n_x, n_y))
         neighbours = [self._neighbours(model, k) for model in models]
         tables = []
-        for rows, scores in _mean_scores(
-            models, matrix_x, matrix_y, neighbours, resolve_settings(self.preset).metric
-        ):
+        for rows, scores in _mean_scores(models, matrix_x, matrix_y, neighbours, resolve_settings(self.preset).metric):
             if top_k is not None:
                 tables.append(_best(scores, rows.start, top_k))
             elif out is not None:

@@ -111,9 +111,7 @@ def test_the_leak(proteins, found_and_splits):
             judge(model, held, "leak: reference, stopping")
             model.models_ = disjoint
     auc = pd.concat(rows).groupby(["negatives", "protocol"])["auc"]
-    table = pd.DataFrame(
-        {"mean": auc.mean(), "sd": auc.std(), "low": auc.quantile(0.025), "high": auc.quantile(0.975)}
-    )
+    table = pd.DataFrame({"mean": auc.mean(), "sd": auc.std(), "low": auc.quantile(0.025), "high": auc.quantile(0.975)})
     print(table.round(3))
     means = table.loc["role-matched", "mean"]
     assert means["leak: reference"] > means["disjoint"] + 0.05
