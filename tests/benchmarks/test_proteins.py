@@ -188,7 +188,10 @@ def _stopped_by_what_it_is_judged_by(annotation, held, rng):
     settings, generator = resolve_settings("default"), torch.Generator().manual_seed(0)
     scales = [fit_scale(side, np.arange(n)) for side in (x, y)]
     sides = [Rows(side, scale, CPU) for side, scale in zip((x, y), scales, strict=True)]
-    layers = [principal_components(side, settings.n_components, rng, generator) for side in sides]
+    layers = [
+        principal_components(side, settings.n_components, rng, generator).layers(settings.n_components)
+        for side in sides
+    ]
     pairing = rowwise(len(x), None)
     network, history = train(
         *(side.through(to, np.arange(len(x))) for side, (to, _) in zip(sides, layers, strict=True)),
