@@ -247,6 +247,11 @@ def _annotation(embeddings: pd.DataFrame, pairs: pd.DataFrame) -> _Annotation:
         )
     known = pairs.dropna().astype(str).drop_duplicates()
     known = known[known.iloc[:, 0] != known.iloc[:, 1]]
+    if known.empty:
+        raise ValueError(
+            f"`pairs` has {len(pairs)} rows, but none with two different names; expected the first and the second partner "
+            "of each annotated pair."
+        )
     rows = np.column_stack([embeddings.index.get_indexer(pd.Index(known.iloc[:, column])) for column in (0, 1)])
     found: NDArray[np.bool_] = np.all(rows >= 0, axis=1)
     if not found.all():
