@@ -1,6 +1,6 @@
 """Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,10 @@ def check_is_anndata(adata: object, name: str) -> None:
     from anndata import AnnData
 
     if not isinstance(adata, AnnData):
-        raise TypeError(f"`{name}` must be an AnnData, got {type(adata).__name__}.")
+        way_out = ""
+        if isinstance(modalities := getattr(adata, "mod", None), Mapping):
+            way_out = f" Pass its modalities, as in `mdata[{next(iter(modalities), '')!r}]`: they are AnnData."
+        raise TypeError(f"`{name}` must be an AnnData, got {type(adata).__name__}.{way_out}")
 
 
 def check_writable(adata: "AnnData", name: str) -> None:

@@ -48,8 +48,9 @@ def _as_array(values: Any) -> NDArray[Any]:
         array = values.to_numpy()
         # Columns that know of missing values come out as objects.
         numbers = array.dtype == object and all(map(pandas.api.types.is_numeric_dtype, values.dtypes))
-        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else array)
-    return np.asarray(values)
+        values = values.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else array
+    # In C order, since sums depend on the order in their last bit, and batches are cut by rows. Frames come by columns.
+    return np.asarray(values, order="C")
 
 
 def _check_finite(

@@ -23,7 +23,7 @@ from ._validation import as_generator, as_labels, as_matrix, as_points, check_co
 from .attribution import held_out_information
 from .folds import FoldModel, estimate
 from .heldout import as_codes
-from .ksg import check_k, log_density_ratio
+from .ksg import check_k, log_density_ratio, ratio_neighbours
 from .pairing import rowwise
 from .result import LMIResult
 from .settings import Objective, Settings, check_objective, resolve_settings
@@ -224,19 +224,28 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         z_x = model.encode_x(self._as_x(x))
         return z_x if y is None else (z_x, model.encode_y(self._as_y(y)))
 
-    def pmi(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    def pmi(self, x: ArrayLike, y: ArrayLike, *, k: int | None = None) -> NDArray[np.float64]:
         """Log density ratio of new pairs, log2 p(x, y) / (p(x) p(y)), in bits.
 
-        The mean over the folds; each refers to the pairs that it had held out of its training.
+        The mean over the folds; each refers to the pairs that it had held out of its training. The mean over many pairs
+        of the same population estimates their mutual information, as ``result_`` does.
 
         Parameters
         ----------
         x, y
             New pairs: row i of x with row i of y.
+        k
+            Which neighbour among the reference pairs sets the distance. One value is noisier than a mean, so the default is
+            more than the estimator's ``k`` where there are few latent dimensions and many reference pairs; see
+            :func:`~scmi.estimators.ksg.ratio_neighbours`.
 
         Returns
         -------
         One value per pair, in bits.
+
+        References
+        ----------
+        Algorithm 2 of :cite:t:`Gowri2024`; see :func:`~scmi.estimators.ksg.log_density_ratio`.
         """
         models = self._models()
         matrix_x, matrix_y = self._as_x(x), self._as_y(y)
@@ -244,23 +253,31 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         metric = resolve_settings(self.preset).metric
         ratios = [
             log_density_ratio(
-                m.encode_x(matrix_x), m.encode_y(matrix_y), m.reference_x, m.reference_y, k=self.k, metric=metric
+                m.encode_x(matrix_x),
+                m.encode_y(matrix_y),
+                m.reference_x,
+                m.reference_y,
+                k=self._neighbours(m, k),
+                metric=metric,
             )
             for m in models
         ]
         return np.asarray(np.mean(ratios, axis=0))
 
     @overload
-    def score_pairs(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
+    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, k: int | None = None) -> NDArray[np.float64]: ...
     @overload
-    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, out: NDArray[np.floating]) -> NDArray[np.floating]: ...
+    def score_pairs(
+        self, x: ArrayLike, y: ArrayLike, *, k: int | None = None, out: NDArray[np.floating]
+    ) -> NDArray[np.floating]: ...
     @overload
-    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, top_k: int) -> pd.DataFrame: ...
+    def score_pairs(self, x: ArrayLike, y: ArrayLike, *, k: int | None = None, top_k: int) -> pd.DataFrame: ...
     def score_pairs(
         self,
         x: ArrayLike,
         y: ArrayLike,
         *,
+        k: int | None = None,
         out: NDArray[np.floating] | None = None,
         top_k: int | None = None,
     ) -> NDArray[np.floating] | pd.DataFrame:
@@ -274,6 +291,8 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         ----------
         x, y
             Rows to be paired, each with each; they may be of different number.
+        k
+            As in :meth:`pmi`.
         out
             Array of rows of x x rows of y to write to, such as a :class:`numpy.memmap`.
         top_k
@@ -317,8 +336,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
             check_counts(top_k=top_k)
         elif out is None:
             out = np.empty((n_x, n_y))
+        neighbours = [self._neighbours(model, k) for model in models]
         tables = []
-        for rows, scores in _mean_scores(models, matrix_x, matrix_y, self.k, resolve_settings(self.preset).metric):
+        for rows, scores in _mean_scores(models, matrix_x, matrix_y, neighbours, resolve_settings(self.preset).metric):
             if top_k is not None:
                 tables.append(_best(scores, rows.start, top_k))
             elif out is not None:
@@ -374,6 +394,15 @@ class LMI(BaseEstimator):  # type: ignore[misc]
     def _models(self) -> list[FoldModel]:
         check_is_fitted(self, "models_")
         return self.models_
+
+    def _neighbours(self, model: FoldModel, k: int | None) -> int:
+        """Those that judge new pairs."""
+        n = len(model.reference_x)
+        if k is None:
+            return ratio_neighbours(self.k, n, model.reference_x.shape[1] + model.reference_y.shape[1])
+        check_counts(k=k)
+        check_k(k, n)
+        return k
 
     def _as_x(self, x: ArrayLike) -> Matrix:
         return _checked(x, self.n_features_in_, getattr(self, "feature_names_in_", None), "x")
@@ -480,18 +509,17 @@ def _checked(values: ArrayLike, n_features: int, names: Names | None, name: str)
 
 
 def _mean_scores(
-    models: list[FoldModel], x: Matrix, y: Matrix, k: int, metric: Metric
+    models: list[FoldModel], x: Matrix, y: Matrix, neighbours: list[int], metric: Metric
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """The scores of some rows of x with all rows of y, the mean over the folds, block by block."""
     latents = [(as_points(m.encode_x(x), "x"), as_points(m.encode_y(y), "y")) for m in models]
     references = [(as_points(m.reference_x, "x"), as_points(m.reference_y, "y")) for m in models]
-    check_k(k, min(len(reference) for reference, _ in references))
     size = rows_at_once(max(y.shape[0], *(len(reference) for reference, _ in references)))
     for start in range(0, x.shape[0], size):
         rows = slice(start, start + size)
         scores = [
             all_pairs(z_x[rows], z_y, *reference, k, metric)
-            for (z_x, z_y), reference in zip(latents, references, strict=True)
+            for (z_x, z_y), reference, k in zip(latents, references, neighbours, strict=True)
         ]
         yield rows, np.asarray(np.mean(scores, axis=0))
 

@@ -215,18 +215,20 @@ def interactions(
     for used in (annotation, *(_apart_from(annotation, held) for held in splits)):
         check_enough(rowwise(len(used.first), used.first), k, settings)
     options = {"k": k, "objective": objective, "preset": preset, "device": device, "n_jobs": n_jobs, "progress": False}
+    # Of these only the estimate or the model is used: testing them would take longer than training them.
+    untested = {**options, "n_permutations": 0}
 
     with progress_bar(1 + n_shuffles + n_splits, progress, "interactions") as tick:
         estimate = _fit(annotation, estimate_rng, options).result_
         tick(1, estimate.mi)
         null = []
         for shuffling in shuffle_rng.spawn(n_shuffles):
-            null.append(_fit(_shuffled(annotation, shuffling), shuffling, options).result_.mi)
+            null.append(_fit(_shuffled(annotation, shuffling), shuffling, untested).result_.mi)
             tick(1 + len(null), estimate.mi)
         tables, curves = [], []
         for number, (held, fitting) in enumerate(zip(splits, split_rng.spawn(n_splits), strict=True)):
             training = _apart_from(annotation, held)
-            model = _fit(training, fitting, options)
+            model = _fit(training, fitting, untested)
             vectors = annotation.vectors[held]
             scored = _scored(annotation, held, model.score_pairs(vectors, vectors))
             table, curve = _judge(*scored)
@@ -257,6 +259,11 @@ def _annotation(embeddings: pd.DataFrame, pairs: pd.DataFrame) -> _Annotation:
         )
     known = pairs.dropna().astype(str).drop_duplicates()
     known = known[known.iloc[:, 0] != known.iloc[:, 1]]
+    if known.empty:
+        raise ValueError(
+            f"`pairs` has {len(pairs)} rows, but none with two different names; expected the first and the second partner "
+            "of each annotated pair."
+        )
     rows = np.column_stack([embeddings.index.get_indexer(pd.Index(known.iloc[:, column])) for column in (0, 1)])
     found: NDArray[np.bool_] = np.all(rows >= 0, axis=1)
     if not found.all():

@@ -130,9 +130,31 @@ def test_what_is_no_pair_is_left_out():
         (lambda p: p, {"held_out": 1.5}, ValueError, "`held_out` is a share"),
         (lambda p: p, {"held_out": 0.01}, ValueError, "Split 0 holds out 3 of 300 proteins, with 0 annotated"),
         (lambda p: p, {"n_splits": 0}, ValueError, "`n_splits` must be at least 1"),
+        (lambda p: p, {"n_shuffles": 0}, ValueError, "`n_shuffles` must be at least 1"),
+        (lambda p: p, {"k": 0}, ValueError, "`k` must be at least 1"),
+        (lambda p: p, {"k": 2.5}, TypeError, "integer"),
+        (lambda p: p, {"objective": "all"}, ValueError, "objective='all'"),
+        (lambda p: p[:0], {}, ValueError, "none with two different names"),
+        (lambda p: p.assign(receptor=p["ligand"]), {}, ValueError, "none with two different names"),
+        (lambda p: p.assign(receptor=np.nan), {}, ValueError, "none with two different names"),
     ],
 )
 def test_bad_requests(change, options, error, message):
     embeddings, pairs = world()
     with pytest.raises(error, match=message):
         sm.tl.interactions(embeddings, change(pairs), preset=LINEAR, **options)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "error", "message"),
+    [
+        ({}, ValueError, "embeddings are empty"),
+        ({"L0": [1.0, 2.0], "R0": [1.0]}, ValueError, "differ in length: 'L0' has 2, 'R0' has 1"),
+        ({"L0": [1.0, np.nan], "R0": [1.0, 2.0]}, ValueError, "1 names have NaN or infinite values, the first 'L0'"),
+        ({"L0": ["a", "b"], "R0": ["c", "d"]}, TypeError, "must be numbers"),
+        ([[1.0, 2.0]], TypeError, "must be a path, a dict or a DataFrame, got list"),
+    ],
+)
+def test_bad_embeddings(embeddings, error, message):
+    with pytest.raises(error, match=message):
+        sm.tl.interactions(embeddings, world()[1], preset=LINEAR)

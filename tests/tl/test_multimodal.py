@@ -1,7 +1,11 @@
-"""RNA against surface protein of the same cells, and clonotypes as barcodes, on real CITE-seq of 320 T cells."""
+"""RNA against surface protein of the same cells: as two AnnData or the modalities of a MuData, whatever their order.
+
+Then on real CITE-seq of 320 T cells, with clonotypes as barcodes.
+"""
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 import scmi as sm
@@ -9,6 +13,41 @@ from scmi.estimators.settings import Settings
 from tests.conftest import DATA
 
 LINEAR = Settings(hidden=(8,), max_steps=5)
+
+
+@pytest.fixture
+def mdata():
+    """Two modalities of 200 cells that share a variable; each lacks some of the other's cells, in another order."""
+    mudata = pytest.importorskip("mudata")
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(200, 1))
+    names = pd.Index([f"cell{i}" for i in range(200)])
+    sides = {}
+    for name, n_features, cells in (("rna", 8, np.arange(180)), ("adt", 3, rng.permutation(np.arange(20, 200)))):
+        values = shared + 0.6 * rng.normal(size=(200, n_features))
+        sides[name] = ad.AnnData(values[cells].astype(np.float32), obs=pd.DataFrame(index=names[cells]))
+        sides[name].var_names = [f"{name}{i}" for i in range(n_features)]
+    return mudata.MuData(sides)
+
+
+def test_modalities_of_a_mudata(mdata):
+    sm.tl.lmi(mdata["rna"], mdata["adt"], preset=LINEAR)
+    rna, adt = mdata["rna"].obs, mdata["adt"].obs
+    assert mdata["rna"].uns["lmi"]["n_pairs"] == 160
+    # 1.4 bits; pairs that were not those of one cell would share none.
+    assert mdata["rna"].uns["lmi"]["mi"] > 0.8
+    assert set(rna.index[rna["lmi_n"] > 0]) == {f"cell{i}" for i in range(20, 180)}
+    both = rna.index[rna["lmi_n"] > 0]
+    np.testing.assert_array_equal(rna.loc[both, "lmi_pmi"], adt.loc[both, "lmi_pmi"])
+    mdata.pull_obs()
+    np.testing.assert_array_equal(mdata.obs.loc[both, "rna:lmi_pmi"].astype(float), rna.loc[both, "lmi_pmi"])
+
+
+def test_a_whole_mudata_is_no_population(mdata):
+    with pytest.raises(TypeError, match=r"must be an AnnData, got MuData. Pass its modalities, as in `mdata\['rna'\]`"):
+        sm.tl.lmi(mdata, pair_key="clone", groupby="modality", groups=("rna", "adt"))
+    with pytest.raises(ValueError, match="is a view"):
+        sm.tl.lmi(mdata[:30]["rna"], mdata["adt"])
 
 
 @pytest.fixture(scope="module")
