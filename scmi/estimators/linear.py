@@ -1,6 +1,6 @@
 """The linear latent model: axes of greatest covariance between x and y (partial least squares), in closed form."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,14 @@ __all__ = ["LinearModel", "batches", "fit_axes", "fit_linear", "least_squares"]
 # Axes of a thousand genes are known from fewer pairs than this; more would only cost time.
 MAX_PAIRS = 10_000
 CHUNK = 4096
+# Pairs of both sides that are kept at hand while axes are looked for.
+MAX_BYTES = 2**28
 # Rounds of subspace iteration, and axes beyond those wanted: both sharpen the last ones.
 ROUNDS = 4
 EXTRA_AXES = 8
 RIDGE = 1e-4
+
+Couple = tuple[Tensor, Tensor]
 
 
 class LinearModel(nn.Module):
@@ -36,10 +40,11 @@ def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Genera
     """
     n_axes = min(n_axes, x.n_features, y.n_features)
     width = min(n_axes + EXTRA_AXES, x.n_features, y.n_features)
+    couples = _couples(x, y, pairs)
     axes_y = torch.randn((y.n_features, width), generator=generator, device=generator.device)
     for _ in range(ROUNDS):
-        axes_x = torch.linalg.qr(_covariance_times(x, y, pairs, axes_y))[0]
-        back = _covariance_times(y, x, _swapped(pairs), axes_x)
+        axes_x = torch.linalg.qr(_covariance_times(couples(), axes_y))[0]
+        back = _covariance_times(((v, u) for u, v in couples()), axes_x)
         axes_y = torch.linalg.qr(back)[0]
     left, _, right = torch.linalg.svd(back, full_matrices=False)
     return (axes_x @ right.T)[:, :n_axes], left[:, :n_axes]
@@ -64,28 +69,34 @@ def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor]) -> Li
     return LinearModel(*encoders, *decoders)
 
 
-def _swapped(pairs: Draw) -> Draw:
-    return pairs._replace(row_x=pairs.row_y, row_y=pairs.row_x)
-
-
 def batches(rows: Rows, index: Index) -> Iterator[Tensor]:
     """Some rows, a few thousand at a time."""
     return (rows.batch(index[start : start + CHUNK]) for start in range(0, len(index), CHUNK))
 
 
-def _covariance_times(x: Rows, y: Rows, pairs: Draw, axes: Tensor) -> Tensor:
+def _couples(x: Rows, y: Rows, pairs: Draw) -> Callable[[], Iterable[Couple]]:
+    """Batches of both sides, as often as they are asked for; cut once, where they fit."""
+
+    def cut() -> Iterable[Couple]:
+        return zip(batches(x, pairs.row_x), batches(y, pairs.row_y), strict=True)
+
+    if 4 * len(pairs.row_x) * (x.n_features + y.n_features) > MAX_BYTES:
+        return cut
+    kept = list(cut())
+    return lambda: kept
+
+
+def _covariance_times(couples: Iterable[Couple], axes: Tensor) -> Tensor:
     """Cov(x, y) @ axes over the pairs."""
-    n = len(pairs.row_x)
-    product = torch.zeros((x.n_features, axes.shape[1]), device=axes.device)
-    sum_x = torch.zeros(x.n_features, device=axes.device)
-    sum_z = torch.zeros(axes.shape[1], device=axes.device)
-    for start in range(0, n, CHUNK):
-        part = slice(start, start + CHUNK)
-        batch, z = x.batch(pairs.row_x[part]), y.batch(pairs.row_y[part]) @ axes
-        product += batch.T @ z
-        sum_x += batch.sum(dim=0)
-        sum_z += z.sum(dim=0)
-    return (product - torch.outer(sum_x, sum_z) / n) / n
+    n, product, sum_x, sum_z = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for x, y in couples:
+        z = y @ axes
+        n += len(x)
+        product = product.to(z.device) + x.T @ z
+        sum_x = sum_x.to(z.device) + x.sum(dim=0)
+        sum_z = sum_z.to(z.device) + z.sum(dim=0)
+    covariance: Tensor = (product - torch.outer(sum_x, sum_z) / n) / n
+    return covariance
 
 
 def least_squares(z: Tensor, target: Rows, index: Index) -> MLP:

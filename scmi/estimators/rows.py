@@ -145,6 +145,7 @@ class Rows:
         return torch.from_numpy(self._place[rows]).to(self._device)
 
     def _standardised(self, values: Matrix) -> Tensor:
-        standardised = (_dense(values) - self._scale.mean) * self._scale.factor
+        standardised = _dense(values) - self._scale.mean
+        standardised *= self._scale.factor
         np.clip(standardised, -CLIP, CLIP, out=standardised)
         return torch.from_numpy(standardised.astype(np.float32)).to(self._device)
