@@ -1,0 +1,94 @@
+"""Noise in the early sample alone breaks the inequality, and the controls of ``sm.tl.markov_test`` tell.
+
+``pytest -m benchmark tests/benchmarks/test_markov_noise.py -s`` prints the table of ``docs/inference.md``; about 10 s a run
+on one core.
+"""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+from scmi.datasets.lineage import draw_counts, draw_genes
+
+pytestmark = pytest.mark.benchmark
+
+N_RUNS = 8
+N_CLONES = 400
+# Each of two fate coordinates of a late cell correlates by this with its progenitor's, and by its square with its
+# sister's: -log2(1 - .81) = 2.40 bits, and -log2(1 - .81^2) = 1.54 bits between sisters.
+RHO = 0.9
+DEPTH = 3500.0
+
+
+def chain(seed, early_depth):
+    """Two early and two late wells of one cell per clone: early sisters in the same state, late ones on their own."""
+    rng = np.random.default_rng(seed)
+    base, loadings, _ = draw_genes(500, rng)
+    early = rng.normal(size=(N_CLONES, 2))
+    samples = []
+    for day, well in (("2", "a"), ("2", "b"), ("6", "1"), ("6", "2")):
+        late = RHO * early + np.sqrt(1 - RHO**2) * rng.normal(size=early.shape)
+        phase = rng.uniform(0, 2 * np.pi, N_CLONES)
+        fate = early if day == "2" else late
+        features = np.column_stack([np.zeros(N_CLONES), fate, np.cos(phase), np.sin(phase)])
+        counts = draw_counts(features, base, loadings, early_depth if day == "2" else DEPTH, rng)
+        clone = [f"clone {i}" for i in range(N_CLONES)]
+        obs = pd.DataFrame({"day": day, "well": well, "clone": clone}, index=[f"{day}{well} {i}" for i in clone])
+        samples.append(ad.AnnData(counts, obs=obs))
+    adata = ad.concat(samples)
+    adata.layers["counts"] = adata.X.copy()
+    sm.pp.recipe_lmi(adata, n_top_genes=400)
+    return adata
+
+
+def run(early_depth, seed):
+    """One data set, its test and its controls, as a row of a table."""
+    test = sm.tl.markov_test(
+        chain(seed, early_depth),
+        pair_key="clone",
+        time_key="day",
+        times=("2", "6"),
+        replicate_key="well",
+        counts_layer="counts",
+        n_pairings=4,
+        n_permutations=0,
+        rng=seed,
+    )
+    return {
+        "early_depth": early_depth,
+        "seed": seed,
+        "early_late": test.early_late.mi,
+        "late_late": test.late_late.mi,
+        "p": test.p,
+        "equal_depth": test.depth_matched.depth,
+        "equal_early_late": test.depth_matched.early_late.mi,
+        "equal_late_late": test.depth_matched.late_late.mi,
+        "equal_p": test.depth_matched.p,
+        "ceiling": test.ceiling.mi,
+    }
+
+
+def summary(table):
+    """One row per depth: means over the runs, and how often each test rejects and the ceiling objects."""
+    by = table.groupby("early_depth", sort=False)
+    means = by[["early_late", "late_late", "equal_depth", "equal_early_late", "equal_late_late", "ceiling"]].mean()
+    return means.assign(
+        runs=by.size(),
+        rejects=by["p"].apply(lambda p: np.mean(p <= 0.05)),
+        equal_rejects=by["equal_p"].apply(lambda p: np.mean(p <= 0.05)),
+        ceiling_below=by.apply(lambda runs: np.mean(runs["ceiling"] < runs["late_late"]), include_groups=False),
+    ).round(2)
+
+
+@pytest.mark.parametrize("early_depth", [3500.0, 300.0, 100.0, 50.0])
+def test_controls_catch_what_noise_breaks(early_depth):
+    table = pd.DataFrame([run(early_depth, seed) for seed in range(N_RUNS)])
+    print("\n" + summary(table).T.to_string())
+    rejected = table[table["p"] <= 0.05]
+    # The naive comparison rejects in most runs from 100 counts down; no run keeps that at equal depth.
+    assert len(rejected) == 0 if early_depth == DEPTH else True
+    assert len(rejected) >= 0.8 * N_RUNS if early_depth <= 100 else True
+    assert (rejected["equal_p"] > 0.05).all()
+    assert (rejected["ceiling"] < rejected["late_late"]).all()
