@@ -49,6 +49,6 @@ def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool, drif
     if drifting and not saturated:
         found.append(
             "The estimate has not settled: half the pairs or twice the neighbours move it by more than two standard errors "
-            "(`LMIResult.drift` holds the table), so it is probably too low. Use more pairs."
+            "(`LMIResult.drift` holds the table), so its bias may be larger than its error. Use more pairs."
         )
     return found
