@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scmi._progress import Tick, after
 
+from ._sources import Matrix
 from ._validation import check_counts
 from .folds import FoldModel, check_enough, estimate, measure
 from .inference import check_exchangeable, p_value, permutations_within
@@ -36,8 +37,8 @@ def n_trainings(null: Null, n_retrain: int, n_permutations: int) -> int:
 
 
 def estimate_and_retrain(
-    x: Any,
-    y: Any,
+    x: Matrix,
+    y: Matrix,
     pairing: Pairing,
     *,
     n_pairings: int,
@@ -93,14 +94,20 @@ def estimate_and_retrain(
 
 
 def _measured(
-    x: Any, y: Any, pairing: Pairing, pairs: Draw, rng: np.random.Generator, progress: Tick, options: dict[str, Any]
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    pairs: Draw,
+    rng: np.random.Generator,
+    progress: Tick,
+    options: dict[str, Any],
 ) -> float:
     return measure(x, y, pairing, pairs, rngs=rng.spawn(4), progress=progress, **options).mi
 
 
 def _retrained_test(
-    x: Any,
-    y: Any,
+    x: Matrix,
+    y: Matrix,
     pairing: Pairing,
     result: LMIResult,
     n_pairings: int,
