@@ -430,7 +430,9 @@ def lmi(
         HDF5 datasets and anndata's backed CSR are read once and kept if they take no more than 2 GiB, and otherwise
         read some rows at a time whenever they are needed.
     groups
-        Label of each sample; samples with the same label never part across a split.
+        Label of each sample; samples with the same label never part across a split. ``mi`` is that of all samples: where
+        those of a group lie together on both sides (clone mates that share their fate), it holds what is peculiar to
+        the group, and only ``p``, from one sample of each, does not.
     strata
         Label of each sample (batch, well, library). The test permutes partners within each stratum only, so that what a
         stratum tells about both sides does not count as significant.

@@ -14,7 +14,7 @@ from ._wells import sequenced
 
 pytestmark = pytest.mark.benchmark
 
-N_RUNS = 8
+N_RUNS = 5
 N_CLONES = 400
 # Each of two fate coordinates of a late cell correlates by this with its progenitor's, and by its square with its
 # sister's: -log2(1 - .81) = 2.40 bits, and -log2(1 - .81^2) = 1.54 bits between sisters.
