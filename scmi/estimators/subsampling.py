@@ -26,7 +26,7 @@ TO_FIT = 4
 # Smaller samples gain less from a second thread than it takes to wake it.
 SERIAL = 512
 NEIGHBOURS = (1, 2, 3, 5, 7, 10)
-# Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate. Of 345 Gaussian samples
+# Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate. Of 375 Gaussian samples
 # (75 settings: 1 to 9 dimensions, 0 to 3 bits, 200 to 1,400 pairs) one without bias exceeded them; in every setting where
 # half the samples did, KSG was too low, by .09 to 2 bits. The reverse does not hold: in 6 dimensions 1 bit came out as .6,
 # settled.
