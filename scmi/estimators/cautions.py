@@ -12,7 +12,7 @@ NEAR_SATURATION = 1.8
 MANY_DIMENSIONS = 20
 
 
-def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool) -> list[str]:
+def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool, drifting: bool) -> list[str]:
     """Sentences for the user; none where nothing is to be said.
 
     Parameters
@@ -25,10 +25,13 @@ def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool) -> l
         Largest number of latent dimensions of a side.
     improving
         Whether a training ended by its budget.
+    drifting
+        Whether the estimate still moves with the number of pairs or of neighbours, and was not corrected.
     """
     found = []
     highest = np.log2(n_held_out) - SATURATION
-    if mi > highest - NEAR_SATURATION:
+    saturated = mi > highest - NEAR_SATURATION
+    if saturated:
         found.append(
             f"{mi:.2f} bits is close to the {highest:.1f} bits that nearest neighbours can tell from {n_held_out:,} pairs: "
             "the dependence is nearly deterministic and the true information may be much higher. Use more pairs."
@@ -42,5 +45,10 @@ def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool) -> l
         found.append(
             "Training reached its budget while still improving, so the estimate may be too low. Raise `max_steps` of the "
             "preset, as in `preset=replace(PRESETS['default'], max_steps=5000)`."
+        )
+    if drifting and not saturated:
+        found.append(
+            "The estimate has not settled: half the pairs or twice the neighbours move it by more than two standard errors "
+            "(`LMIResult.drift` holds the table), so its bias may be larger than its error. Use more pairs."
         )
     return found

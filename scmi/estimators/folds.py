@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch is imported when a model is first trained
     from .rows import Scale
     from .training import History
 
-__all__ = ["MIN_PAIRS", "FoldModel", "check_enough", "estimate", "run_folds"]
+__all__ = ["MIN_PAIRS", "FoldModel", "check_enough", "estimate", "measure", "run_folds"]
 
 # Halves of 10: 8 pairs to train on, 2 to stop by, and enough on the other side for a third neighbour.
 MIN_PAIRS = 20
@@ -82,6 +82,16 @@ class FoldModel:
         return self.scale_x.undo(_apply([self.model.encoder_y, self.model.decoder_yx], y, self.scale_y))
 
 
+class Measured(NamedTuple):
+    """The plain estimate in bits, its pairs' pMI and fold, the models, and the latents that it was made from."""
+
+    mi: float
+    pmi: NDArray[np.float64]
+    fold: Index
+    models: list[FoldModel]
+    samples: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
 def estimate(
     x: Matrix,
     y: Matrix,
@@ -108,10 +118,103 @@ def estimate(
     """
     check_enough(pairing, k, settings)
     split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
+    pairs = pairing.draw(draw_rng, n_pairings)
+    measured = measure(
+        x,
+        y,
+        pairing,
+        pairs,
+        n_latent=n_latent,
+        k=k,
+        objective=objective,
+        lam=lam,
+        alpha=alpha,
+        settings=settings,
+        rngs=(split_rng, batch_rng, *fold_rngs),
+        device=device,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    pmi, fold_of_pair, models, samples = measured.pmi, measured.fold, measured.models, measured.samples
+    mi = measured.mi
+    correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
+    error = uncertainty(
+        held_out_pairs(models, pairs, fold_of_pair, pairing.groups, strata),
+        mi,
+        mi_by_pairing(pairs, pmi),
+        k=k,
+        metric=settings.metric,
+        n_permutations=n_permutations,
+        rng=error_rng,
+    )
+    result = LMIResult(
+        mi=mi,
+        mi_corrected=correction.mi,
+        corrected=correction.applied,
+        correction=correction.reason,
+        se=error.se,
+        se_parts=error.se_parts,
+        ci=error.ci,
+        p=error.p,
+        null=error.null,
+        missing=error.missing,
+        drift=error.drift,
+        settled=error.settled,
+        pmi=pmi,
+        fold=fold_of_pair,
+        pairs=pairs,
+        z_x=models[0].encode_x(x),
+        z_y=models[0].encode_y(y),
+        history=tuple(model.history for model in models),
+        params={
+            "n_latent": [model.reference_x.shape[1] for model in models],
+            "k": k,
+            "objective": objective,
+            "lam": lam,
+            "alpha": alpha,
+            "n_pairings": n_pairings,
+            "n_permutations": n_permutations,
+            "latent_model": [_kind(model.model) for model in models],
+            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
+        },
+    )
+    for caution in cautions(
+        mi,
+        min(KSG_PAIRS, len(samples[0][0])),
+        max(model.reference_x.shape[1] for model in models),
+        improving=any(model.history.improving for model in models if _kind(model.model) == "network"),
+        drifting=not (error.settled or correction.applied),
+    ):
+        warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
+    return result, models
+
+
+def measure(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    pairs: Draw,
+    *,
+    n_latent: int | None,
+    k: int,
+    objective: Objective,
+    lam: float,
+    alpha: float,
+    settings: Settings,
+    rngs: Sequence[np.random.Generator],
+    device: str,
+    n_jobs: int,
+    progress: Progress,
+) -> Measured:
+    """Split, train, encode and apply KSG: the estimate without correction, errors and cautions.
+
+    ``rngs`` are those of the split, of KSG's batches and of each fold.
+    """
+    split_rng, batch_rng, *fold_rngs = rngs
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]
 
-    pairs = pairing.draw(draw_rng, n_pairings)
+    n_pairings = int(pairs.pairing.max()) + 1
     pmi = np.full(len(pairs.barcode), np.nan)
     fold_of_pair = np.full(len(pairs.barcode), -1)
     shared = {
@@ -149,54 +252,7 @@ def estimate(
         for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS) if in_first.sum() < MANY_BARCODES else 1):
             chosen = np.flatnonzero(pairing_of == pairing_number)[:KSG_PAIRS]
             samples.append((z_x[at_x[chosen]].astype(np.float64), z_y[at_y[chosen]].astype(np.float64)))
-    mi = float(pmi[fold_of_pair >= 0].mean())
-    correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
-    error = uncertainty(
-        held_out_pairs(models, pairs, fold_of_pair, pairing.groups, strata),
-        mi,
-        mi_by_pairing(pairs, pmi),
-        k=k,
-        metric=settings.metric,
-        n_permutations=n_permutations,
-        rng=error_rng,
-    )
-    result = LMIResult(
-        mi=mi,
-        mi_corrected=correction.mi,
-        corrected=correction.applied,
-        correction=correction.reason,
-        se=error.se,
-        se_parts=error.se_parts,
-        ci=error.ci,
-        p=error.p,
-        null=error.null,
-        missing=error.missing,
-        pmi=pmi,
-        fold=fold_of_pair,
-        pairs=pairs,
-        z_x=models[0].encode_x(x),
-        z_y=models[0].encode_y(y),
-        history=tuple(model.history for model in models),
-        params={
-            "n_latent": [model.reference_x.shape[1] for model in models],
-            "k": k,
-            "objective": objective,
-            "lam": lam,
-            "alpha": alpha,
-            "n_pairings": n_pairings,
-            "n_permutations": n_permutations,
-            "latent_model": [_kind(model.model) for model in models],
-            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
-        },
-    )
-    for caution in cautions(
-        mi,
-        min(KSG_PAIRS, len(samples[0][0])),
-        max(model.reference_x.shape[1] for model in models),
-        improving=any(model.history.improving for model in models if _kind(model.model) == "network"),
-    ):
-        warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
-    return result, models
+    return Measured(float(pmi[fold_of_pair >= 0].mean()), pmi, fold_of_pair, models, samples)
 
 
 def _kind(model: "LatentModel") -> str:

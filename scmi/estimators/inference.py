@@ -12,7 +12,14 @@ from ._permuted import permuted_sums
 from ._validation import as_generator, check_counts
 from .heldout import HeldOut, Points, as_folds
 
-__all__ = ["PermutationTest", "benjamini_hochberg", "permutation_test"]
+__all__ = [
+    "PermutationTest",
+    "benjamini_hochberg",
+    "check_exchangeable",
+    "p_value",
+    "permutation_test",
+    "permutations_within",
+]
 
 # Two orders of summation differ by less, two values of the statistic by more: its terms are digammas of whole numbers.
 TIE = 1e-9
@@ -88,7 +95,7 @@ def permutation_test(
     total = np.zeros(n_permutations + 1)
     for fold in points:
         identity = np.arange(len(fold), dtype=np.int32)
-        shuffled = _within_strata(fold.strata, n_permutations, rng)
+        shuffled = permutations_within(fold.strata, n_permutations, rng)
         total += permuted_sums(fold.x, fold.y, np.vstack([identity, shuffled]), k, metric)
     n_pairs = sum(map(len, points))
     mi, null = total[0] / n_pairs, total[1:] / n_pairs
@@ -120,13 +127,18 @@ def _check_testable(folds: Sequence[Points], k: int) -> None:
             f"A fold has {fewest} groups of pairs, but k={k} needs at least {k + 1}; use finer groups, more pairs or a "
             "smaller k."
         )
-    if all(len(np.unique(fold.strata)) == len(fold) for fold in folds):
+    check_exchangeable([fold.strata for fold in folds])
+
+
+def check_exchangeable(strata: Sequence[NDArray[np.int64]]) -> None:
+    """Raise if no stratum of any fold has two pairs."""
+    if all(len(np.unique(labels)) == len(labels) for labels in strata):
         raise ValueError(
             "Every stratum has a single independent pair, so no partners can be exchanged. Pass coarser `strata` or none."
         )
 
 
-def _within_strata(strata: NDArray[np.int64], n_permutations: int, rng: np.random.Generator) -> NDArray[np.int32]:
+def permutations_within(strata: NDArray[np.int64], n_permutations: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """Random permutations of the pairs, each within its stratum."""
     # Sorted by stratum and then at random: the strata keep their places, their members don't.
     key = strata + 0.5 * rng.random((n_permutations, len(strata)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ class LMIResult(MIResult):
         Where it comes from, in bits. ``"sampling"``: other barcodes of the same population, by subsampling with the
         encoders fixed (:func:`scmi.estimators.subsampling.subsampling_error`, on the first random pairing, so that it
         is a little too large where many are averaged). ``"pairing"``, where there are several random pairings: their
-        standard deviation by the root of their number, which is all that the paper's "+- SEM" covers. How much training
-        anew would change is not measured.
+        standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
+        ``"retraining"``, with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
+        same pairs; not measured otherwise.
     ci
         90 % interval around ``mi``, normal. It leaves the bias out: for the interval around ``mi_corrected``, shift it by
         ``mi_corrected - mi``.
@@ -103,11 +105,19 @@ class LMIResult(MIResult):
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see
         :func:`scmi.estimators.inference.permutation_test`. Where a fold holds more than 700 pairs, as many of them,
         drawn at random, serve for ``p`` and ``se``, so that both cost less than training: dependence of a few
-        hundredths of a bit may then be missed.
+        hundredths of a bit may then be missed. With ``null="retrain"``: by estimating anew, with models of their own, pairs
+        whose partners are permuted.
     null
         The estimate under each permutation, in bits.
     missing
         Why ``se`` or ``p`` is NaN (too few pairs, or no test asked for); empty where neither is.
+    drift
+        How ``mi`` would move with fewer pairs and other neighbours, for plotting: the ``mean`` and ``sd`` in bits over
+        ``n_subsets`` disjoint subsets of ``n_pairs`` pairs with the ``k``-th neighbour, of the pairs that serve for
+        ``se`` (their estimate is the row of one subset). No rows where these are too few.
+    settled
+        Whether neither half the pairs nor twice the neighbours move ``mi`` by more than two standard errors; see
+        :func:`scmi.estimators.subsampling.drift_check`. Where not, and no correction was applied, a warning says so.
     pmi
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
         a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
@@ -143,6 +153,8 @@ class LMIResult(MIResult):
     p: float
     null: NDArray[np.float64] = field(repr=False)
     missing: dict[str, str]
+    drift: pd.DataFrame = field(repr=False)
+    settled: bool
     pairs: "Draw" = field(repr=False)
     z_x: NDArray[np.float32] = field(repr=False)
     z_y: NDArray[np.float32] = field(repr=False)

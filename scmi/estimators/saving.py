@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -21,6 +22,7 @@ from .pairing import Draw
 from .result import LMIResult
 from .rows import Scale
 from .settings import Settings
+from .subsampling import DRIFT
 from .training import History, resolve_device
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ META = "meta"
 
 MAPS = ("encoder_x", "encoder_y", "decoder_xy", "decoder_yx")
 SCALES = ("scale_x", "scale_y")
-PARAMS = ("mi", "mi_corrected", "corrected", "correction", "se", "se_parts", "p", "missing", "params")
+PARAMS = ("mi", "mi_corrected", "corrected", "correction", "se", "se_parts", "p", "missing", "settled", "params")
 ARRAYS = ("pmi", "fold", "z_x", "z_y", "null")
 CURVES = ("step", "train", "validation")
 NAMES = ("feature_names_in_", "feature_names_y_")
@@ -76,6 +78,7 @@ def save(estimator: "LMI", models: Sequence[FoldModel], path: str | PathLike[str
     }
     arrays |= {f"result/{name}": getattr(result, name) for name in ARRAYS}
     arrays["result/ci"] = np.array(result.ci)
+    arrays |= {f"result/drift/{name}": result.drift[name].to_numpy() for name in result.drift}
     arrays |= {f"result/pairs/{name}": values for name, values in result.pairs._asdict().items()}
     content: dict[str, Any] = {META: np.array(json.dumps(meta, default=_plain)), **arrays}
     # Through an open file: given a path, NumPy would append its own ending.
@@ -101,6 +104,7 @@ def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:
         **meta["result"],
         ci=tuple(arrays["result/ci"].tolist()),
         **stored,
+        drift=pd.DataFrame({name: arrays[f"result/drift/{name}"] for name in DRIFT}),
         pairs=Draw(*(arrays[f"result/pairs/{name}"] for name in Draw._fields)),
         history=tuple(model.history for model in models),
     )

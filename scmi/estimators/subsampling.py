@@ -13,7 +13,7 @@ from ._validation import as_generator, check_counts
 from .heldout import HeldOut, Points, as_folds
 from .ksg import ksg
 
-__all__ = ["DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
+__all__ = ["DRIFT", "DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
 
 PARTS = range(2, 11)
 # Random partitions over which the variances are averaged: they cost less than twice as many estimates of all pairs.
@@ -26,8 +26,12 @@ TO_FIT = 4
 # Smaller samples gain less from a second thread than it takes to wake it.
 SERIAL = 512
 NEIGHBOURS = (1, 2, 3, 5, 7, 10)
-# Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate.
+# Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate. Of 375 Gaussian samples
+# (75 settings: 1 to 9 dimensions, 0 to 3 bits, 200 to 1,400 pairs) one without bias exceeded them; in every setting where
+# half the samples did, KSG was too low, by .09 to 2 bits. The reverse does not hold: in 6 dimensions 1 bit came out as .6,
+# settled.
 TOLERANCE = 2.0
+DRIFT = ("n_subsets", "n_pairs", "k", "mean", "sd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +229,7 @@ def _subsample(
                 variance[:, partition] += weight**2 * values.var(axis=1, ddof=1) if n_subsets > 1 else np.nan
         sd = np.sqrt(variance.mean(axis=1))
         rows += [(n_subsets, n_pairs / n_subsets, *row) for row in zip(ks, mean.mean(axis=1), sd, strict=True)]
-    table = pd.DataFrame(rows, columns=["n_subsets", "n_pairs", "k", "mean", "sd"])
+    table = pd.DataFrame(rows, columns=list(DRIFT))
     return table.dropna(subset="mean").sort_values(["n_subsets", "k"], ignore_index=True)
 
 

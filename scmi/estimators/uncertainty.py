@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ._neighbours import Metric
 from .heldout import HeldOut, Index, Points, as_folds
 from .inference import permutation_test
-from .subsampling import subsampling_error
+from .subsampling import DRIFT, drift_check, subsampling_error
 
 if TYPE_CHECKING:
     from .folds import FoldModel
@@ -35,6 +36,8 @@ class Uncertainty:
     p: float
     null: NDArray[np.float64]
     missing: dict[str, str]
+    drift: pd.DataFrame
+    settled: bool
 
 
 def held_out_pairs(
@@ -98,9 +101,13 @@ def uncertainty(
     few = [_at_most(fold, MAX_PAIRS, rng) for fold in as_folds(folds)]
     missing: dict[str, str] = {}
     parts: dict[str, float] = {}
+    drift, settled = pd.DataFrame(columns=list(DRIFT), dtype=np.float64), True
     try:
         error = subsampling_error(few, k, metric=metric, rng=rng)
         parts["sampling"] = float(np.sqrt(error.constant / n_pairs))
+        # With a generator of its own: the table must not change the permutations.
+        check = drift_check(few, k, se=error.se, metric=metric, rng=rng.spawn(1)[0])
+        drift, settled = check.table, check.settled
     except ValueError as reason:
         parts["sampling"] = np.nan
         missing["se"] = str(reason)
@@ -116,7 +123,9 @@ def uncertainty(
         except ValueError as reason:
             missing["p"] = str(reason)
     se = combined(parts)
-    return Uncertainty(se=se, se_parts=parts, ci=interval(mi, se), p=p, null=null, missing=missing)
+    return Uncertainty(
+        se=se, se_parts=parts, ci=interval(mi, se), p=p, null=null, missing=missing, drift=drift, settled=settled
+    )
 
 
 def pairing_error(mi_by_pairing: NDArray[np.float64]) -> float:

@@ -13,8 +13,9 @@ from scmi._progress import progress_bar
 from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, gene_mask, group_rows
 from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.attribution import FeatureInformation, held_out_information
-from scmi.estimators.folds import check_enough, estimate
+from scmi.estimators.folds import check_enough
 from scmi.estimators.result import LMIResult
+from scmi.estimators.retraining import Null, check_retraining, estimate_and_retrain, n_trainings
 from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
@@ -48,6 +49,8 @@ def lmi(
     objective: Objective = "cross+infonce",
     preset: str | Settings = "default",
     n_permutations: int = 999,
+    null: Null = "fixed",
+    n_retrain: int = 0,
     strata: str | None = None,
     condition_on: str | Sequence[str] | None = None,
     rng: int | np.random.Generator | None = 0,
@@ -106,6 +109,15 @@ def lmi(
         ``"default"``, or ``"paper"`` for the published architecture and training.
     n_permutations
         Permutations of the partners for the p-value, of at most 700 pairs per fold; 0 for no test.
+    null
+        What the p-value compares with. ``"fixed"``: other partners for the held-out barcodes, the models as they are; exact,
+        and a part of the time of the estimate. ``"retrain"``: the whole estimate, training included, on permuted
+        partners (within ``strata``; one barcode of each group); exact too, at the time of ``n_permutations`` estimates,
+        of which 99 will do. Ask for it to see what the procedure makes of data without dependence.
+    n_retrain
+        Further estimates of the same pairs, with other splits and seeds; their standard deviation becomes
+        `mi_se_parts["retraining"]` and a part of `mi_se`. Each takes the time of the first one. Five tell it to a third,
+        ten to a quarter. 0, the default, leaves it out.
     strata
         ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
         only, so that what a stratum tells about both sides does not count as significant.
@@ -152,7 +164,8 @@ def lmi(
         `mi` (bits), `mi_corrected` (bits: the number to report; equal to `mi` unless `correction` says that what KSG
         misses in many dimensions was added), `mi_se`, `mi_se_parts` and `mi_ci` (standard error and 90 % interval of
         `mi`), `p_value` and `null` (the permutation test; see :class:`scmi.LMIResult`), `missing` (why an error or p is
-        NaN), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
+        NaN), `drift` (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th
+        neighbour) and `settled` (whether `mi` stands still as these vary; see :class:`scmi.LMIResult`), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
         first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
         `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
@@ -187,9 +200,8 @@ def lmi(
     """
     settings = resolve_settings(preset)
     check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
-    if n_permutations != 0:
-        check_counts(n_permutations=n_permutations)
-    elif condition_on is not None:
+    check_retraining(null, n_retrain, n_permutations)
+    if n_permutations == 0 and condition_on is not None:
         raise ValueError("`condition_on` is tested by permutation; `n_permutations` must be at least 1.")
     check_objective(objective)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
@@ -207,8 +219,9 @@ def lmi(
     warn_of_copies(side_a, clones.pairing.rows_x)
     warn_of_copies(side_b, clones.pairing.rows_y)
 
-    with progress_bar(settings.n_folds, progress, "LMI") as tick:
-        result, models = estimate(
+    steps = settings.n_folds * n_trainings(null, n_retrain, n_permutations)
+    with progress_bar(steps, progress, "LMI") as tick:
+        result, models = estimate_and_retrain(
             side_a.matrix,
             side_b.matrix,
             clones.pairing,
@@ -224,6 +237,8 @@ def lmi(
             n_jobs=n_jobs,
             progress=tick,
             n_permutations=n_permutations,
+            null=null,
+            n_retrain=n_retrain,
             strata=stratum,
         )
     of_a, of_b = held_out_information(side_a.matrix, side_b.matrix, clones.pairing.groups, result, models)
@@ -359,6 +374,8 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
         "p_value": result.p,
         "null": result.null,
         "missing": result.missing,
+        "drift": result.drift.set_axis(result.drift.index.astype(str)),
+        "settled": result.settled,
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,
         "history": history,

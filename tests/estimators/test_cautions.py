@@ -8,7 +8,7 @@ from scmi.estimators.cautions import cautions
 
 
 def test_nothing_to_say():
-    assert cautions(1.0, 1000, 8, improving=False) == []
+    assert cautions(1.0, 1000, 8, improving=False, drifting=False) == []
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,12 @@ def test_nothing_to_say():
         ({"mi": 7.0}, "nearly deterministic"),
         ({"n_latent": 11}, "22 latent dimensions are more"),
         ({"improving": True}, "still improving"),
+        ({"drifting": True}, "has not settled"),
     ],
 )
 def test_each_has_its_sentence(changed, words):
-    (sentence,) = cautions(**{"mi": 1.0, "n_held_out": 1000, "n_latent": 8, "improving": False, **changed})
+    plain = {"mi": 1.0, "n_held_out": 1000, "n_latent": 8, "improving": False, "drifting": False}
+    (sentence,) = cautions(**{**plain, **changed})
     assert words in sentence
 
 

@@ -14,7 +14,7 @@ import scmi as sm
 from scmi.estimators._permuted import permuted_sums
 from scmi.estimators.conditional import conditional_ksg, local_permutation_test, within_strata
 from scmi.estimators.heldout import HeldOut
-from scmi.estimators.inference import _within_strata, benjamini_hochberg, permutation_test
+from scmi.estimators.inference import benjamini_hochberg, permutation_test, permutations_within
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -83,7 +83,7 @@ def test_null_equals_ksg_on_permuted_arrays(n, decimals, k, metric, monkeypatch)
     monkeypatch.setattr("scmi.estimators._permuted.RADIUS_ENTRIES", 5 * n)
     rng = np.random.default_rng(n)
     x, y = rng.normal(size=(n, 3)).round(decimals), rng.normal(size=(n, 2)).round(decimals)
-    permutations = _within_strata(rng.integers(0, 2, n), 12, rng)
+    permutations = permutations_within(rng.integers(0, 2, n), 12, rng)
     expected = [sm.ksg(x, y[permutation], k, metric=metric).mean() for permutation in permutations]
     np.testing.assert_allclose(permuted_sums(x, y, permutations, k, metric) / n, expected, rtol=0, atol=1e-12)
 
@@ -100,7 +100,7 @@ def test_folds_are_averaged_over_pairs():
 
 def test_permutations_stay_within_strata_and_reach_every_arrangement():
     strata = np.array([0, 1, 0, 2, 1, 0])
-    permutations = _within_strata(strata, 200, np.random.default_rng(0))
+    permutations = permutations_within(strata, 200, np.random.default_rng(0))
     assert (strata[permutations] == strata).all()
     # 3! * 2! arrangements; one of them is missing in 200 draws with a chance of 12 * (11/12)^200 < 1e-6.
     assert len(np.unique(permutations, axis=0)) == 12

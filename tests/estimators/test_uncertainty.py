@@ -3,6 +3,8 @@
 They are those of the existing functions on the held-out latents, whose calibration is tested there and in ``tests/benchmarks``.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,24 @@ def test_many_pairs_are_tested_by_some_of_them(monkeypatch):
 def test_mistakes(options, match):
     with pytest.raises(ValueError, match=match):
         sm.lmi(*dependent(np.random.default_rng(0)), preset=FAST, **options)
+
+
+def test_an_estimate_that_drifts_says_so():
+    """Two clusters, whose information half the pairs tell otherwise: the user is told."""
+    rng = np.random.default_rng(0)
+    batch = np.repeat([0.0, 5.0], 100)[:, None]
+    with pytest.warns(UserWarning, match="has not settled") as caught:
+        result = sm.lmi(*(rng.normal(size=(2, 200, 3)) + batch), preset=FAST, n_permutations=0)
+    assert caught[0].filename == __file__
+    assert not result.settled and not result.corrected
+    mean = result.drift.set_index(["n_subsets", "k"])["mean"]
+    assert mean[1, 3] == pytest.approx(result.mi, abs=1e-6)
+    assert max(abs(mean[1, 3] - mean[2, 3]), abs(mean[1, 3] - mean[1, 6])) > 2 * result.se
+
+
+def test_too_few_pairs_have_no_drift():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*nearly deterministic", UserWarning)
+        result = sm.lmi(*dependent(np.random.default_rng(0), 24), preset=FAST, n_permutations=0)
+    assert result.settled
+    assert list(result.drift) == ["n_subsets", "n_pairs", "k", "mean", "sd"] and len(result.drift) == 0

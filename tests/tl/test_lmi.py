@@ -62,8 +62,8 @@ def result_of(monkeypatch):
         seen.append((answer[0], pairing))
         return answer
 
-    estimate = module.estimate
-    monkeypatch.setattr(module, "estimate", spy)
+    estimate = module.estimate_and_retrain
+    monkeypatch.setattr(module, "estimate_and_retrain", spy)
 
     def run(*args, **options):
         sm.tl.lmi(*args, **options)
@@ -119,7 +119,7 @@ def test_slots(experiment, one):
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
-    errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing"}
+    errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing", "drift", "settled"}
     plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history", "pairs"}
     assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
@@ -138,6 +138,32 @@ def test_error_and_significance(experiment, one, result_of, tmp_path):
     assert stored["mi_se_parts"]["pairing"] == pytest.approx(by_pairing.std(ddof=1) / np.sqrt(20))
     assert stored["mi_ci"] == list(result.ci)
     assert stored["p_value"] == (1 + np.sum(result.null >= result.mi_by_pairing[0] - 1e-9)) / 20
+    experiment.write_h5ad(tmp_path / "cells.h5ad")
+    same_uns(ad.read_h5ad(tmp_path / "cells.h5ad").uns["lmi"], stored)
+
+
+def test_drift_is_stored(experiment, one, result_of):
+    result, _ = result_of(experiment, **one, n_permutations=0)
+    stored = experiment.uns["lmi"]["drift"]
+    pd.testing.assert_frame_equal(stored.reset_index(drop=True), result.drift)
+    whole = stored[stored["n_subsets"] == 1].set_index("k")["mean"]
+    # All pairs, with the neighbour of the estimate, are the estimate itself: that of the first pairing.
+    assert whole[3] == pytest.approx(result.mi_by_pairing[0], abs=1e-6)
+    assert stored["n_pairs"].max() == result.n_pairs
+    assert experiment.uns["lmi"]["settled"] is result.settled
+
+
+def test_training_anew(experiment, one, result_of, tmp_path):
+    """Whole barcodes change partners; the rest of the result is that of the plain run."""
+    plain, _ = result_of(experiment.copy(), **one, n_permutations=0)
+    result, _ = result_of(experiment, **one, null="retrain", n_permutations=4, n_retrain=2)
+    stored = experiment.uns["lmi"]
+    assert set(stored["mi_se_parts"]) == {"sampling", "pairing", "retraining"}
+    assert stored["mi_se"] == pytest.approx(np.sqrt(sum(part**2 for part in stored["mi_se_parts"].values())))
+    assert len(stored["null"]) == 4
+    assert stored["p_value"] == (1 + np.sum(stored["null"] >= stored["mi"] - 1e-9)) / 5
+    assert (stored["params"]["null"], stored["params"]["n_retrain"]) == ("retrain", 2)
+    np.testing.assert_array_equal(result.pmi, plain.pmi)
     experiment.write_h5ad(tmp_path / "cells.h5ad")
     same_uns(ad.read_h5ad(tmp_path / "cells.h5ad").uns["lmi"], stored)
 
@@ -730,6 +756,11 @@ def test_unknown_preset(days, fails):
 def test_counts(days, fails, name):
     fails(ValueError, f"`{name}` must be at least 1, got 0", *days, pair_key="clone", **{name: 0})
     fails(TypeError, "cannot be interpreted as an integer", *days, pair_key="clone", **{name: 2.5})
+
+
+def test_unknown_null(days, fails):
+    fails(ValueError, r"null='new' is not known", *days, pair_key="clone", null="new")
+    fails(ValueError, "`n_retrain` must be at least 1, got -1", *days, pair_key="clone", n_retrain=-1)
 
 
 def test_interruption_leaves_nothing(days, two, monkeypatch):

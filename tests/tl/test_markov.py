@@ -165,8 +165,25 @@ def test_wells_are_picked(cells, FAST):
 def test_three_wells(cells, no_training):
     three_wells(cells)
     fails(cells, ValueError, r"has 3 wells at time point '6': \['1', '2', '3'\]; pick two with `wells=`")
-    for wells in (("1", "4"), ("1", "1"), ("1",), "1"):
+    # All three at once are no pair of sisters either.
+    for wells in (("1", "2", "3"), ("1", "4"), ("1", "1"), ("1",), "1"):
         fails(cells, ValueError, "`wells` must name two different wells of time point '6'", wells=wells)
+
+
+def test_cells_without_a_well_are_left_out(cells, FAST):
+    """Late cells of unknown well belong to neither sister sample; early ones serve, whatever their well."""
+    late = np.flatnonzero(cells.obs["day"] == "6")
+    early = np.flatnonzero(cells.obs["day"] == "2")
+    missing, dropped = cells.copy(), np.r_[early, late[20:]]
+    well = missing.obs["well"].astype(object)
+    well.iloc[np.r_[early, late[:20]]] = np.nan
+    missing.obs["well"] = well
+    smaller = cells[np.sort(dropped)].copy()
+    tests = [
+        sm.tl.markov_test(adata, **HOW, n_pairings=2, n_permutations=0, preset=FAST) for adata in (missing, smaller)
+    ]
+    assert tests[0].late_late.n_pairs == tests[1].late_late.n_pairs
+    assert tests[0].difference == pytest.approx(tests[1].difference, abs=1e-6)
 
 
 def test_missing_replicate(cells, no_training):
@@ -192,6 +209,24 @@ def test_few_shared_barcodes(cells, no_training, n):
     clone[~clone.isin(shared[:n])] = [f"own {i}" for i in range((~clone.isin(shared[:n])).sum())]
     cells.obs["clone"] = clone
     fails(cells, ValueError, f"Only {n} pairs to estimate from; at least 20 are needed")
+
+
+def test_few_barcodes_without_the_third_sample(cells, no_training):
+    """With `clones="all"` each side needs enough of its own; the smaller one sets the number of both."""
+    shared = sorted(barcodes(cells, day="2") & barcodes(cells, well="2"))
+    clone = cells.obs["clone"].astype(object)
+    early = (cells.obs["day"] == "2").to_numpy()
+    cells.obs["clone"] = clone.where(~early | clone.isin(shared[:2]))
+    fails(cells, ValueError, "Only 2 pairs to estimate from; at least 20 are needed", clones="all")
+
+
+def test_no_barcode_at_all(cells, no_training):
+    early = (cells.obs["day"] == "2").to_numpy()
+    clone = cells.obs["clone"].astype(object)
+    cells.obs["clone"] = clone.where(~early)
+    fails(cells, ValueError, r"no barcoded cell")
+    cells.obs["clone"] = clone.where((cells.obs["well"] != "2").to_numpy())
+    fails(cells, ValueError, r"no barcoded cell")
 
 
 def test_no_shared_barcode(cells, no_training):
