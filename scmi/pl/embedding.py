@@ -19,6 +19,9 @@ __all__ = ["pmi_embedding"]
 # Single values reach far out; colours should serve the many.
 LIMIT_QUANTILES = (0.02, 0.98)
 N_MARKED = 50
+# Of all points together, as a share of the axes: about that of Scanpy's 120,000 / n in its default figure.
+INK = 1.25
+MAX_AREA = 30.0
 
 
 def pmi_embedding(
@@ -67,7 +70,8 @@ def pmi_embedding(
     na_color
         Colour of cells without a value.
     size
-        Area of a coloured point; grey ones are half as large. By default chosen by the number of cells, as in Scanpy.
+        Area of a coloured point; grey ones are half as large. By default chosen by the number of cells and the size of
+        the axes.
     title
         Title, or one per object.
     ax
@@ -119,7 +123,7 @@ def pmi_embedding(
     for one, panel, panel_title in zip(axes, panels, titles, strict=True):
         x, y = panel.points.T
         has_value = ~np.isnan(panel.pmi)
-        area = 120_000 / len(x) if size is None else size
+        area = _area(one, len(x)) if size is None else size
         one.scatter(x[~has_value], y[~has_value], s=area / 2, color=na_color, linewidths=0, rasterized=True)
         drawn = one.scatter(
             x[has_value],
@@ -141,6 +145,12 @@ def pmi_embedding(
     where = axes[0] if single else axes
     axes[0].figure.colorbar(drawn, ax=where, label="pMI (bits)", extend="both", shrink=0.7)
     return axes[0] if single else axes
+
+
+def _area(ax: "Axes", n_points: int) -> float:
+    """In points squared, such that points of small axes don't bury each other."""
+    inches = ax.get_window_extent().size / ax.figure.dpi
+    return min(INK * float(inches.prod()) * 72**2 / n_points, MAX_AREA)
 
 
 class _Panel(NamedTuple):

@@ -166,8 +166,9 @@ def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> Non
     low, high = ax.get_ylim()
     share = RUG_ROW * (len(rug) + 0.5)
     ax.set_ylim(low - (high - low) * share / (1 - share), high)
-    for row, (label, shade, t) in enumerate(reversed(rug)):
-        bottom = RUG_ROW * row
+    # From the top, as the legend reads.
+    for row, (label, shade, t) in enumerate(rug, start=1):
+        bottom = RUG_ROW * (len(rug) - row)
         ax.vlines(
             t,
             bottom,

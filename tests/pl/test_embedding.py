@@ -111,6 +111,18 @@ def test_sizes(estimated):
     assert mpl.colors.same_color(grey.get_facecolor()[0], "red")
 
 
+def test_default_sizes_are_those_of_the_axes(estimated):
+    """Twice the width and height, four times the area, until points are as large as they get."""
+    area = {}
+    for inches in (1, 2, 20):
+        _, ax = plt.subplots(figsize=(inches, inches))
+        area[inches] = sm.pl.pmi_embedding(estimated, basis="spring", ax=ax).collections[1].get_sizes()[0]
+    assert area[2] / area[1] == pytest.approx(4, rel=1e-6)
+    assert area[20] == 30
+    one = estimated[estimated.obs["lmi_pmi"].notna()][:1]
+    assert sm.pl.pmi_embedding(one, basis="spring").collections[1].get_sizes() == [30]
+
+
 def test_key(estimated):
     estimated.obs["other_pmi"] = 1.0
     grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="spring", key="other"))
