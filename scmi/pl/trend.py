@@ -168,7 +168,7 @@ def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> Non
     ax.set_ylim(low - (high - low) * share / (1 - share), high)
     # From the top, as the legend reads.
     for row, (label, shade, t) in enumerate(rug, start=1):
-        bottom = RUG_ROW * (len(rug) - row)
+        bottom = RUG_ROW * (len(rug) - row + 0.2)
         ax.vlines(
             t,
             bottom,

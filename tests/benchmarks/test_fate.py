@@ -19,6 +19,8 @@ pytestmark = pytest.mark.benchmark
 START, MIDDLE = 1e4, 3e4
 PAPER = 35e3
 N_NEIGHBOURS, PRIOR = 20, 5
+# What a cell is given depends on the halves that the few clones fall into; the mean over several is steadier.
+N_SPLITS = 10
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,11 @@ def test_the_onset_is_where_the_paper_has_it(cells):
     print()
     found = {}
     for name, y in (("main fate", cells["main_fate"]), ("all counts", cells[cells.attrs["fates"]].to_numpy())):
-        result = sm.lmi(place, y, groups=clone, progress=False)
-        print(f"{name}: {result.mi:.2f} ± {result.se:.2f} bits, p = {result.p:.2g}")
-        found[name] = report(cells, name, result.pmi)
+        results = [sm.lmi(place, y, groups=clone, progress=False, rng=seed) for seed in range(N_SPLITS)]
+        mi = np.array([result.mi for result in results])
+        print(f"{name}: {mi.mean():.2f} bits, {mi.min():.2f} to {mi.max():.2f}; se {results[0].se:.2f}")
+        print("  onsets of single splits:", [int(onset_of(cells, result.pmi)["onset"]) for result in results])
+        found[name] = report(cells, name, np.mean([result.pmi for result in results], axis=0))
     found["neighbours"] = report(cells, "neighbour classifier", neighbours(place, clone, cells["main_fate"].to_numpy()))
 
     below, above, onset = found["main fate"]
@@ -57,12 +61,16 @@ def test_the_onset_is_where_the_paper_has_it(cells):
     np.testing.assert_allclose(found["main fate"][:2], found["neighbours"][:2], atol=0.2)
 
 
-def report(cells, name, pmi):
-    """Print, and return, the mean below and above the middle, and the onset."""
+def onset_of(cells, pmi):
     obs = cells[["neutrophil_pseudotime"]].assign(lmi_pmi=pmi, clone=cells["clone"].astype(str))
     adata = ad.AnnData(obs=obs)
     sm.tl.pmi_trend(adata, "neutrophil_pseudotime", min_pseudotime=START, pair_key="clone")
-    onset = adata.uns["lmi_trend"]["onset"].iloc[0]
+    return adata.uns["lmi_trend"]["onset"].iloc[0]
+
+
+def report(cells, name, pmi):
+    """Print, and return, the mean below and above the middle, and the onset."""
+    onset = onset_of(cells, pmi)
     t = cells["neutrophil_pseudotime"].to_numpy()
     below, above = pmi[(t >= START) & (t < MIDDLE)].mean(), pmi[t >= MIDDLE].mean()
     print(

@@ -114,11 +114,11 @@ def test_sizes(estimated):
 def test_default_sizes_are_those_of_the_axes(estimated):
     """Twice the width and height, four times the area, until points are as large as they get."""
     area = {}
-    for inches in (1, 2, 6):
+    for inches in (1, 2, 9):
         _, ax = plt.subplots(figsize=(inches, inches))
         area[inches] = sm.pl.pmi_embedding(estimated, basis="spring", ax=ax).collections[1].get_sizes()[0]
     assert area[2] / area[1] == pytest.approx(4, rel=1e-6)
-    assert area[6] == 30
+    assert area[9] == 30
     one = estimated[estimated.obs["lmi_pmi"].notna()][:1]
     assert sm.pl.pmi_embedding(one, basis="spring").collections[1].get_sizes() == [30]
 
@@ -188,7 +188,7 @@ def test_mark(monkeypatch):
     ax = sm.pl.pmi_embedding(line_of_cells(), basis="line", mark=("pt", 1.2))
     (star,) = ax.lines
     assert star.get_xydata().tolist() == [[1, 0]]
-    assert ax.texts[0].get_text() == "pt 1.2"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["pt 1.2"]
 
 
 # Mistakes
