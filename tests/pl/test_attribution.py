@@ -100,7 +100,7 @@ def test_mistakes_of_gene_information(ranked):
 
 def test_estimates_beside_their_null():
     test = PermutationTest(mi=0.3, null=np.array([0.0, 0.1]), p=0.01, n_pairs=9)
-    uns = {"mi": 0.5, "mi_corrected": 0.6, "se": 0.1}
+    uns = {"mi": 0.5, "mi_corrected": 0.6, "mi_se": 0.1}
     ax = sm.pl.estimates({"test": test, "uns": uns, "number": 0.2})
     null = ax.collections[0].get_offsets()
     assert sorted(null[:, 1]) == [0.0, 0.1]
@@ -118,6 +118,14 @@ def test_estimates_beside_their_null():
     for error, wrong in ((ValueError, {}), (KeyError, {"a": {"bits": 1}}), (KeyError, {"a": None})):
         with pytest.raises(error, match="results"):
             sm.pl.estimates(wrong)
+
+
+def test_a_stored_estimate_is_drawn_with_its_error(estimated):
+    stored = estimated.uns["lmi"]
+    ax = sm.pl.estimates({"days": stored})
+    ((start, end),) = ax.containers[0][2][0].get_segments()
+    assert end[1] - start[1] == pytest.approx(2 * 1.96 * stored["mi_se"])
+    assert (start[1] + end[1]) / 2 == pytest.approx(stored["mi_corrected"])
 
 
 def test_history_marks_what_was_kept(estimated):
