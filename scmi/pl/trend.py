@@ -27,7 +27,7 @@ def pmi_trend(
     """Pointwise mutual information along pseudotime, in bits (Fig. 6c of the paper).
 
     The rolling mean and its band; the onset as a dashed line, its interval shaded, where pMI rises (p at most 1 -
-    ``confidence_level``; elsewhere the legend says that it doesn't); and a rug of the cells at the bottom.
+    ``confidence_level``; elsewhere the legend says that no rise is clear); and a rug of the cells at the bottom.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _rug(
 def _draw_onset(ax: "Axes", onset: Any, shade: str, confidence_level: float) -> None:
     p = f"p = {onset['p_value']:.2g}"
     if not onset["p_value"] <= 1 - confidence_level:
-        ax.plot([], [], color="none", label=f"no rise ({p})")
+        ax.plot([], [], color="none", label=f"no clear rise ({p})")
         return
     interval = f"{_short(onset['low'])} to {_short(onset['high'])}"
     ax.axvspan(onset["low"], onset["high"], color=shade, alpha=0.12, linewidth=0, zorder=0)

@@ -61,7 +61,7 @@ def test_several_lineages_and_no_rise(traced):
     ax = sm.pl.pmi_trend(traced)
     assert ax.get_xlabel() == "pseudotime"
     assert len(ax.patches) == 1
-    assert [labels(ax)[0], *labels(ax)[2:]] == ["pt", "flat", "no rise (p = 0.4)"]
+    assert [labels(ax)[0], *labels(ax)[2:]] == ["pt", "flat", "no clear rise (p = 0.4)"]
     assert len({line.get_color() for line in ax.lines if line.get_label() in {"pt", "flat"}}) == 2
 
 
