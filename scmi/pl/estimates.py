@@ -104,7 +104,8 @@ def _row(name: str, result: Any) -> tuple[str, float, float, NDArray[np.float64]
     if isinstance(result, int | float | np.number):
         result = {"mi": float(result)}
     fields = result if isinstance(result, Mapping) else {k: getattr(result, k, None) for k in _FIELDS}
-    mi, corrected, se, null = (fields.get(field) for field in _FIELDS)
+    mi, corrected, se, stored_se, null = (fields.get(field) for field in _FIELDS)
+    se = stored_se if se is None else se
     value = mi if corrected is None else corrected
     if value is None:
         raise KeyError(f"`results[{name!r}]` has no `mi`; pass a result, its dictionary, or a number of bits.")
@@ -112,4 +113,5 @@ def _row(name: str, result: Any) -> tuple[str, float, float, NDArray[np.float64]
     return name, float(value), float("nan" if se is None else se), values[~np.isnan(values)]
 
 
-_FIELDS = ("mi", "mi_corrected", "se", "null")
+# What is `se` of a result is `mi_se` in `.uns`.
+_FIELDS = ("mi", "mi_corrected", "se", "mi_se", "null")

@@ -27,7 +27,7 @@ def pmi_trend(
     """Pointwise mutual information along pseudotime, in bits (figure 6c of the paper).
 
     The rolling mean and its band; the onset as a dashed line, its interval shaded, where pMI rises (p at most 1 -
-    ``confidence_level``; elsewhere the legend says that it doesn't); and a rug of the cells at the bottom.
+    ``confidence_level``; elsewhere the legend says that no rise is clear); and a rug of the cells at the bottom.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _rug(
 def _draw_onset(ax: "Axes", onset: Any, shade: str, confidence_level: float) -> None:
     p = f"p = {onset['p_value']:.2g}"
     if not onset["p_value"] <= 1 - confidence_level:
-        ax.plot([], [], color="none", label=f"no rise ({p})")
+        ax.plot([], [], color="none", label=f"no clear rise ({p})")
         return
     interval = f"{_short(onset['low'])} to {_short(onset['high'])}"
     ax.axvspan(onset["low"], onset["high"], color=shade, alpha=0.12, linewidth=0, zorder=0)
@@ -166,8 +166,9 @@ def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> Non
     low, high = ax.get_ylim()
     share = RUG_ROW * (len(rug) + 0.5)
     ax.set_ylim(low - (high - low) * share / (1 - share), high)
-    for row, (label, shade, t) in enumerate(reversed(rug)):
-        bottom = RUG_ROW * row
+    # From the top, as the legend reads.
+    for row, (label, shade, t) in enumerate(rug, start=1):
+        bottom = RUG_ROW * (len(rug) - row + 0.2)
         ax.vlines(
             t,
             bottom,

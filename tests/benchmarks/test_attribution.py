@@ -14,6 +14,11 @@ pytestmark = pytest.mark.benchmark
 
 
 def test_informative_genes_of_the_simulator():
+    """AUC of p .995 and .998 (reverse), of R2 .993 and .989; 198 of 200 informative genes pass, and 49 and 28 of the others.
+
+    The others are not all without information: counts are scaled to one depth, so that what fate genes take, others lack.
+    On day 6, 71 of the 800 are correlated with the true fate at .05 / 800, and half of them at .05.
+    """
     adata = sm.datasets.lineage()
     sm.pp.recipe_lmi(adata)
     sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), n_pairings=2, progress=False)
@@ -27,7 +32,7 @@ def test_informative_genes_of_the_simulator():
             f"reverse={reverse}: AUC {auc}; q <= .05 in {(passed & informative).sum()} of {informative.sum()} informative "
             f"genes and {(passed & ~informative).sum()} of {(~informative).sum()} others"
         )
-        assert max(auc.values()) >= 0.95
+        assert auc["p"] >= 0.95
 
 
 def test_informative_pixels_are_in_the_strokes():
