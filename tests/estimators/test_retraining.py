@@ -8,7 +8,7 @@ from scmi.estimators.pairing import Pairing, rowwise
 from scmi.estimators.retraining import barcode_strata, one_barcode_per_group, with_partners
 from scmi.estimators.settings import Settings
 
-FAST = Settings(hidden=(16,), max_steps=10, patience=10, linear=False)
+FAST = Settings(hidden=(16,), max_steps=10, patience=10, closed_form=False)
 
 
 def dependent(rng, n=100, d=3):
