@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from ._sources import Kept, Matrix, Stored, as_stored, is_sparse
 
@@ -99,6 +100,22 @@ def check_same_length(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> i
             f"{name_x} has {x.shape[0]} rows, but {name_y} has {y.shape[0]}; row i of both must be one joint sample."
         )
     return int(x.shape[0])
+
+
+def with_unpaired(matrix: Matrix, unpaired: Any, name: str) -> Matrix:
+    """A side with its unpaired rows below the paired ones."""
+    if unpaired is None:
+        return matrix
+    if isinstance(matrix, Stored):
+        raise ValueError(f"{name}_unpaired can't be added to data that stay on disk. Read {name} into memory first.")
+    rows = as_matrix(unpaired, f"{name}_unpaired")
+    if rows.shape[1] != matrix.shape[1]:
+        raise ValueError(f"{name}_unpaired has {rows.shape[1]} columns, but {name} has {matrix.shape[1]}.")
+    if isinstance(rows, Stored):
+        rows = rows[np.arange(rows.shape[0])]
+    if is_sparse(matrix):
+        return sparse.vstack([matrix, sparse.csr_matrix(rows)], format="csr")
+    return np.vstack([matrix, rows.toarray() if is_sparse(rows) else rows])
 
 
 def as_labels(groups: Any, n: int) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self, overload
 
@@ -19,7 +20,16 @@ from ._all_pairs import all_pairs, rows_at_once
 from ._feature_names import Names, check_feature_names, feature_names
 from ._neighbours import Metric
 from ._sources import Matrix
-from ._validation import as_generator, as_labels, as_matrix, as_points, check_counts, check_same_length, count_copies
+from ._validation import (
+    as_generator,
+    as_labels,
+    as_matrix,
+    as_points,
+    check_counts,
+    check_same_length,
+    count_copies,
+    with_unpaired,
+)
 from .attribution import held_out_information
 from .folds import FoldModel
 from .heldout import as_codes
@@ -142,7 +152,14 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(
-        self, x: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, *, strata: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        strata: ArrayLike | None = None,
+        x_unpaired: ArrayLike | None = None,
+        y_unpaired: ArrayLike | None = None,
     ) -> Self:
         """Train the latent model and estimate the mutual information of the samples.
 
@@ -156,6 +173,9 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         strata
             Label of each sample (batch, well, library). The test permutes partners within each stratum only, so that
             what a stratum tells about both sides does not count as significant.
+        x_unpaired, y_unpaired
+            Further rows of x, or of y, without a partner. They sharpen the principal components, which never see who is
+            paired with whom, so the null stays exact. They get no pMI.
 
         Returns
         -------
@@ -178,6 +198,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=user_stacklevel(),
             )
+        matrix_x, matrix_y = with_unpaired(matrix_x, x_unpaired, "x"), with_unpaired(matrix_y, y_unpaired, "y")
         check_counts(k=self.k, n_latent=1 if self.n_latent is None else self.n_latent)
         check_retraining(self.null, self.n_retrain, self.n_permutations)
         check_objective(self.objective)
@@ -205,6 +226,7 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 n_retrain=self.n_retrain,
                 strata=stratum,
             )
+        self.result_ = replace(self.result_, z_x=self.result_.z_x[:n], z_y=self.result_.z_y[:n])
         self.information_x_, self.information_y_ = held_out_information(
             matrix_x, matrix_y, pairing.groups, self.result_, self.models_
         )
@@ -433,6 +455,8 @@ def lmi(
     *,
     groups: ArrayLike | None = None,
     strata: ArrayLike | None = None,
+    x_unpaired: ArrayLike | None = None,
+    y_unpaired: ArrayLike | None = None,
     n_latent: int | None = None,
     k: int = 3,
     objective: Objective = "cross+infonce",
@@ -465,6 +489,9 @@ def lmi(
     strata
         Label of each sample (batch, well, library). The test permutes partners within each stratum only, so that what a
         stratum tells about both sides does not count as significant.
+    x_unpaired, y_unpaired
+        Further rows of x, or of y, without a partner: where pairs are few and samples many, they teach what either side
+        looks like. The null stays exact.
     n_latent, k, objective, lam, alpha, preset, n_permutations, null, n_retrain, rng, device, n_jobs, progress
         See :class:`LMI`.
 
@@ -507,7 +534,9 @@ def lmi(
         n_jobs=n_jobs,
         progress=progress,
     )
-    return model.fit(_one_hot(x, "x"), _one_hot(y, "y"), groups, strata=strata).result_
+    return model.fit(
+        _one_hot(x, "x"), _one_hot(y, "y"), groups, strata=strata, x_unpaired=x_unpaired, y_unpaired=y_unpaired
+    ).result_
 
 
 def _one_hot(values: ArrayLike, name: str) -> ArrayLike:

@@ -4,6 +4,7 @@ Accuracy at full size (2,000 samples, 100 and 1,000 dimensions, five seeds) is m
 """
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -244,3 +245,32 @@ def test_bad_arguments():
         sm.lmi(x, y, groups=np.zeros(60))
     with pytest.raises(ValueError, match="preset='slow'"):
         sm.lmi(x, y, preset="slow")
+
+
+def test_unpaired_rows_teach(FAST):
+    """Six programs of 300 columns, 60 pairs, 1,000 cells a side without a partner."""
+    rng = np.random.default_rng(0)
+    program = rng.normal(size=(6, 300))
+    shared = rng.normal(size=(60, 6))
+    x, y, x_more, y_more = (
+        z @ program + 6 * rng.normal(size=(len(z), 300)) for z in (shared, shared, *rng.normal(size=(2, 1000, 6)))
+    )
+    with_more = sm.LMI(preset=replace(FAST, closed_form=False), rng=0).fit(x, y, x_unpaired=x_more, y_unpaired=y_more)
+    alone = sm.LMI(preset=replace(FAST, closed_form=False), rng=0).fit(x, y)
+    assert with_more.result_.pmi.shape == with_more.result_.pairs.row_x.shape == (60,)
+    assert with_more.result_.z_x.shape[0] == 60
+
+    def captured(model):
+        # Share of the programs' variance that the components of the first fold keep.
+        layer = model.models_[0].model.encoder_x[0].weights[0].numpy() * model.models_[0].scale_x.factor
+        basis = np.linalg.svd(layer, full_matrices=False)[2]
+        return np.sum((program @ basis.T) ** 2) / np.sum(program**2)
+
+    assert captured(with_more) > captured(alone) + 0.2
+    # Sparse rows beside dense ones; one side alone.
+    again = sm.lmi(x, y, x_unpaired=sp.csr_matrix(x_more), preset=FAST, rng=0)
+    assert np.array_equal(again.pmi, sm.lmi(x, y, x_unpaired=x_more, preset=FAST, rng=0).pmi)
+    with pytest.raises(ValueError, match="x_unpaired has 2 columns, but x has 300"):
+        sm.lmi(x, y, x_unpaired=x[:, :2], preset=FAST)
+    with pytest.raises(ValueError, match="y_unpaired"):
+        sm.lmi(x, y, y_unpaired=np.full((3, 300), np.nan), preset=FAST)
