@@ -64,7 +64,7 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
     if isinstance(groups, str) or len(groups) != 2 or groups[0] == groups[1]:
         raise ValueError(f"`groups` must name two different groups of `.obs[{groupby!r}]`, got {groups!r}.")
     labels = adata.obs[groupby]
-    present = list(pd.unique(labels.dropna()))
+    present = labels.dropna().unique().tolist()  # 2.0 rather than np.float64(2.0) in messages
     for group in groups:
         if group not in present:
             raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.")

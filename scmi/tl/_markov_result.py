@@ -154,6 +154,8 @@ class MarkovTest:
 
     def __str__(self) -> str:
         low, high = self.ci
+        # Below 0 and above 1 it is noise or the absence of a violation, and no share of anything.
+        share = f", {self.share:.0%} of what sisters share" if 0 < self.share <= 1 else ""
         controls = []
         if self.depth_matched is not None:
             lower = self.depth_matched
@@ -165,8 +167,7 @@ class MarkovTest:
         return "\n".join(
             [
                 f"{self.early_late}, {self.late_late}, {self.late_late.n_pairs:,} barcodes",
-                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = {self.p:.1g}), "
-                f"{self.share:.0%} of what sisters share",
+                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = {self.p:.1g}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
             ]
         )

@@ -649,6 +649,14 @@ def test_absent_group(experiment, fails):
     for groups, name in ((("2", "4"), "'4'"), ((2, 6), "2")):
         match = rf"`groups` names {name}, but `.obs\['day'\]` has \['2', '6'\]"
         fails(ValueError, match, experiment, groups=groups, **options)
+    experiment.obs["day"] = experiment.obs["day"].astype(float)
+    fails(
+        ValueError,
+        r"`groups` names '2', but `.obs\['day'\]` has \[2.0, 6.0\]",
+        experiment,
+        groups=("2", "6"),
+        **options,
+    )
 
 
 @pytest.mark.parametrize("groups", ["26", ("2",), ("2", "2"), ("2", "6", "4")])

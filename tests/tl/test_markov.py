@@ -8,6 +8,7 @@
 """
 
 import importlib
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -137,6 +138,8 @@ def test_controls_that_cannot_be_made(cells, FAST):
     assert "no barcoded cell" in test.missing["ceiling"]
     assert test.depth_matched is None
     assert str(test).endswith("Controls: none")
+    for share, told in ((0.5, True), (-3.5, False), (1.3, False), (np.nan, False)):
+        assert ("of what sisters share" in str(replace(test, share=share))) is told
     alone = sm.tl.markov_test(cells, **HOW, n_permutations=0, preset=FAST)
     assert alone.missing == {"ceiling": "one well only at the early time"}
 
