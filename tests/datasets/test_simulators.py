@@ -470,4 +470,5 @@ def test_public_names():
     assert set(simulators.__all__) == {
         *("JointSample", "clusters", "curved", "gaussian", "heavy_tailed", "lineage", "overdispersed_counts"),
         *("resampled_labels", "scale_only", "symmetric", "transform"),
+        *("larry", "larry_state_fate", "omnipath_pairs", "uniprot_embeddings"),
     }

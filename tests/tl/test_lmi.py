@@ -807,7 +807,8 @@ def test_duplicated_cells_warn_at_the_line_of_the_user(days, two, sparse):
     a.X = sp.csr_matrix(x) if sparse else x
     with pytest.warns(UserWarning, match=rf"3 of {len(rows)} paired cells of `adata_a` are exact copies") as seen:
         sm.tl.lmi(a, b, **two)
-    assert [warning.filename for warning in seen] == [__file__]
+    # The estimate may have cautions of its own.
+    assert {warning.filename for warning in seen} == {__file__}
 
 
 def test_implausible_barcode_warns_at_the_line_of_the_user(days, two):
@@ -824,12 +825,12 @@ def test_implausible_barcode_warns_at_the_line_of_the_user(days, two):
 
 
 def test_shuffled_barcodes_give_next_to_no_information():
-    # Measured over seeds 0 to 4: 0.26 to 0.39 bits real (sd 0.05), -0.02 to 0.04 shuffled (sd 0.02). The bounds are
-    # 4 sd below the mean of the first, and 5 sd about 0 for the second.
+    # Measured over seeds 0 to 4 at 700 clones: 0.26 to 0.39 bits real (sd 0.05), -0.02 to 0.04 shuffled (sd 0.02). The
+    # bounds are 4 sd below the mean of the first, and 5 sd about 0 for the second.
     adata = sm.datasets.lineage(700, n_genes=400, rng=0)
     sm.pp.recipe_lmi(adata, n_top_genes=200)
     options = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
-    options["preset"] = Settings(hidden=(64, 32), max_steps=200, patience=50)
+    options |= {"preset": Settings(hidden=(32, 16), max_steps=100, patience=50), "n_pairings": 5, "n_permutations": 0}
     sm.tl.lmi(adata, **options)
     assert adata.uns["lmi"]["mi"] > 0.12
 
