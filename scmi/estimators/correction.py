@@ -24,6 +24,8 @@ SURROGATES = 4
 MANY_PAIRS = 3000
 # The bound compares every x with every y.
 MAX_BOUND_PAIRS = 4000
+# A bound of pairs told apart from others ends at about the log of their number; so much below it, it is still right.
+NEAR_LIMIT = 2.0
 HIGHEST_CORRELATION = 0.9999
 
 
@@ -97,6 +99,10 @@ def correct(
     bound = float(weights @ [gaussian_bound(x, y, rng) for x, y in samples])
     if bound <= plain:
         reason = f"withheld: the held-out Gaussian bound ({bound:.3f} bits) is not above KSG ({plain:.3f} bits)"
+        return Correction(mi=mi, applied=False, bound=bound, reason=reason)
+    highest = min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT
+    if bound > highest:
+        reason = f"withheld: {bound:.1f} bits by the Gaussian bound are more than {highest:.1f}, beyond which these pairs can't tell"
         return Correction(mi=mi, applied=False, bound=bound, reason=reason)
     shift = float(weights @ [_shortfall(x, y, k, metric, rng) for x, y in samples])
     reason = f"applied: the held-out Gaussian bound ({bound:.3f} bits) is above KSG ({plain:.3f} bits)"

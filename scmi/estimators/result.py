@@ -166,8 +166,8 @@ class LMIResult(MIResult):
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers and the settings, flat and ready for JSON: one row of a table."""
-        corrected = {name: getattr(self, name) for name in ("mi_corrected", "corrected", "correction")}
-        return {**super().to_dict(), **corrected}
+        more = {name: getattr(self, name) for name in ("mi_corrected", "corrected", "correction", "se", "p", "settled")}
+        return {**super().to_dict(), **more, "ci_low": self.ci[0], "ci_high": self.ci[1]}
 
     def __str__(self) -> str:
         plain = f" ({self.mi:.3f} before bias correction)" if self.corrected else ""

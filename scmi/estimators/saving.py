@@ -1,5 +1,6 @@
 """A fitted estimator in one file without code: an ``.npz`` of its arrays, and JSON for the rest."""
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from torch import nn
 
 import scmi
 
+from .attribution import FeatureInformation
 from .folds import FoldModel
 from .kernel import RadialBasis
 from .networks import MLP
@@ -40,6 +42,7 @@ SCALES = ("scale_x", "scale_y")
 PARAMS = ("mi", "mi_corrected", "corrected", "correction", "se", "se_parts", "p", "missing", "settled", "params")
 ARRAYS = ("pmi", "fold", "z_x", "z_y", "null")
 CURVES = ("step", "train", "validation")
+INFORMATION = ("information_x_", "information_y_")
 NAMES = ("feature_names_in_", "feature_names_y_")
 
 Arrays = dict[str, NDArray[Any]]
@@ -80,6 +83,8 @@ def save(estimator: "LMI", models: Sequence[FoldModel], path: str | PathLike[str
     arrays["result/ci"] = np.array(result.ci)
     arrays |= {f"result/drift/{name}": result.drift[name].to_numpy() for name in result.drift}
     arrays |= {f"result/pairs/{name}": values for name, values in result.pairs._asdict().items()}
+    for side in INFORMATION:
+        arrays |= {f"{side}/{name}": values for name, values in vars(getattr(estimator, side)).items()}
     content: dict[str, Any] = {META: np.array(json.dumps(meta, default=_plain)), **arrays}
     # Through an open file: given a path, NumPy would append its own ending.
     with open(path, "wb") as file:
@@ -99,6 +104,9 @@ def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:
     device = resolve_device(estimator.device)
     models = [_put_together(parts, f"models/{i}", arrays, device) for i, parts in enumerate(meta["models"])]
     estimator.models_ = models
+    for side in INFORMATION:
+        fields = {field.name: arrays[f"{side}/{field.name}"] for field in dataclasses.fields(FeatureInformation)}
+        setattr(estimator, side, FeatureInformation(**fields))
     stored: dict[str, Any] = {name: arrays[f"result/{name}"] for name in ARRAYS}
     estimator.result_ = LMIResult(
         **meta["result"],

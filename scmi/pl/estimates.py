@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi.estimators.uncertainty import interval
 from scmi.pl.trend import PALETTE
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def estimates(
 
     Returns
     -------
-    The axes. Bars about estimates are 95 % intervals, 1.96 standard errors each way.
+    The axes. Bars about estimates are 90 % intervals, as everywhere here: 1.64 standard errors each way.
 
     Raises
     ------
@@ -79,10 +80,9 @@ def estimates(
     mi = np.array([value for _, value, _, _ in rows])
     se = np.array([error for _, _, error, _ in rows])
     known = np.isfinite(se)
-    ax.errorbar(
-        np.flatnonzero(known), mi[known], yerr=1.96 * se[known], fmt="none", ecolor=color, capsize=3, zorder=2.5
-    )
-    label = "estimate (95 % interval)" if known.any() else "estimate"
+    half = [interval(0.0, error)[1] for error in se[known]]
+    ax.errorbar(np.flatnonzero(known), mi[known], yerr=half, fmt="none", ecolor=color, capsize=3, zorder=2.5)
+    label = "estimate (90 % interval)" if known.any() else "estimate"
     ax.plot(np.arange(len(mi)), mi, "o", color=color, zorder=3, label=label)
     ax.set(xticks=np.arange(len(rows)), xlim=(-0.5, len(rows) - 0.5), ylabel="mutual information (bits)")
     ax.set_xticklabels([name for name, *_ in rows])
@@ -104,14 +104,14 @@ def _row(name: str, result: Any) -> tuple[str, float, float, NDArray[np.float64]
     if isinstance(result, int | float | np.number):
         result = {"mi": float(result)}
     fields = result if isinstance(result, Mapping) else {k: getattr(result, k, None) for k in _FIELDS}
-    mi, corrected, se, stored_se, null = (fields.get(field) for field in _FIELDS)
+    mi, bits, corrected, se, stored_se, null = (fields.get(field) for field in _FIELDS)
     se = stored_se if se is None else se
-    value = mi if corrected is None else corrected
+    value = next((number for number in (corrected, mi, bits) if number is not None), None)
     if value is None:
         raise KeyError(f"`results[{name!r}]` has no `mi`; pass a result, its dictionary, or a number of bits.")
     values = np.atleast_1d(np.asarray([] if null is None else null, dtype=np.float64))
     return name, float(value), float("nan" if se is None else se), values[~np.isnan(values)]
 
 
-# What is `se` of a result is `mi_se` in `.uns`.
-_FIELDS = ("mi", "mi_corrected", "se", "mi_se", "null")
+# What is `mi` and `se` of a result is `mi_se` in `.uns`, and `bits` in the table of `tl.lmi_matrix`.
+_FIELDS = ("mi", "bits", "mi_corrected", "se", "mi_se", "null")

@@ -42,6 +42,17 @@ def test_withheld_for_clusters_that_agree():
     assert "withheld: the held-out Gaussian bound" in correction.reason
 
 
+def test_withheld_where_pairs_cannot_tell_more():
+    """A noisy copy of a uniform cube: over 12 bits, of which 300 pairs can't tell more than 8."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(300, 4))
+    y = x + 0.02 * rng.normal(size=x.shape)
+    correction, plain = corrected(x, y)
+    assert correction.bound > 10
+    assert (correction.mi, correction.applied) == (plain, False)
+    assert "beyond which these pairs can't tell" in correction.reason
+
+
 def test_withheld_for_few_pairs():
     correction, plain = corrected(*gaussian_pair(60, 8, 1.0, 0))
     assert not correction.applied

@@ -62,6 +62,7 @@ def test_round_trip(kind, tmp_path):
     np.testing.assert_array_equal(again.predict_y(x), model.predict_y(x))
     np.testing.assert_array_equal(again.predict_x(y), model.predict_x(y))
     assert again.result_.to_dict() == model.result_.to_dict()
+    np.testing.assert_array_equal(again.information_y_.p, model.information_y_.p)
     np.testing.assert_array_equal(again.result_.pmi, model.result_.pmi)
     pd.testing.assert_frame_equal(again.result_.drift, model.result_.drift)
     assert again.result_.settled is model.result_.settled

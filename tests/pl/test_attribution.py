@@ -107,11 +107,11 @@ def test_estimates_beside_their_null():
     assert np.abs(null[:, 0]).max() < 0.5
     (bars,) = ax.containers
     ((start, end),) = bars[2][0].get_segments()
-    assert (*start, *end) == pytest.approx((1, 0.6 - 0.196, 1, 0.6 + 0.196))
+    assert (*start, *end) == pytest.approx((1, 0.6 - 0.16448536, 1, 0.6 + 0.16448536))
     np.testing.assert_allclose(ax.lines[-1].get_xydata(), [(0, 0.3), (1, 0.6), (2, 0.2)])
     assert [text.get_text() for text in ax.get_xticklabels()] == ["test", "uns", "number"]
     assert "bits" in ax.get_ylabel()
-    assert set(texts(ax)) == {"permuted pairs", "estimate (95 % interval)"}
+    assert set(texts(ax)) == {"permuted pairs", "estimate (90 % interval)"}
     frame = sm.pl.estimates(pd.DataFrame({"mi": [1.0, 2.0], "null": [0.1, np.nan]}, index=["a", "b"]))
     np.testing.assert_allclose(frame.lines[-1].get_ydata(), [1, 2])
     assert len(frame.collections[0].get_offsets()) == 1
@@ -124,7 +124,7 @@ def test_a_stored_estimate_is_drawn_with_its_error(estimated):
     stored = estimated.uns["lmi"]
     ax = sm.pl.estimates({"days": stored})
     ((start, end),) = ax.containers[0][2][0].get_segments()
-    assert end[1] - start[1] == pytest.approx(2 * 1.96 * stored["mi_se"])
+    assert end[1] - start[1] == pytest.approx(stored["mi_ci"][1] - stored["mi_ci"][0])
     assert (start[1] + end[1]) / 2 == pytest.approx(stored["mi_corrected"])
 
 
