@@ -115,7 +115,7 @@ def test_estimates_beside_their_null():
     frame = sm.pl.estimates(pd.DataFrame({"mi": [1.0, 2.0], "null": [0.1, np.nan]}, index=["a", "b"]))
     np.testing.assert_allclose(frame.lines[-1].get_ydata(), [1, 2])
     assert len(frame.collections[0].get_offsets()) == 1
-    for error, wrong in ((ValueError, {}), (KeyError, {"a": {"bits": 1}}), (KeyError, {"a": None})):
+    for error, wrong in ((ValueError, {}), (KeyError, {"a": {"information": 1}}), (KeyError, {"a": None})):
         with pytest.raises(error, match="results"):
             sm.pl.estimates(wrong)
 
