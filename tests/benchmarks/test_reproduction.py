@@ -1,9 +1,9 @@
 """The paper's benchmarks redone, beside its published numbers.
 
-``pytest -m benchmark tests/benchmarks/test_reproduction.py -s`` prints the tables; ``SCMI_FULL=1`` runs every setting of the
-paper's Fig. 2 (hours on 2 cores) instead of a part of them, ``SCMI_FULL=third`` every dimension at every third truth; ``SCMI_TABLE`` names a CSV file to which its estimates are
-added as they come, so that an interrupted run goes on where it was. The published tables are found beside the test data
-(``SCMI_TEST_DATA``).
+``pytest -m benchmark tests/benchmarks/test_reproduction.py -s`` prints the tables. Of the paper's Fig. 2 it runs three
+dimensions at every third truth, with ``SCMI_FULL=third`` all dimensions, with ``SCMI_FULL=1`` everything (hours on 2 cores).
+``SCMI_TABLE`` names a CSV file to which the estimates are added as they come, so that an interrupted run goes on where it was.
+The published tables are found beside the test data (``SCMI_TEST_DATA``).
 """
 
 import functools
