@@ -171,9 +171,9 @@ def pmi_trend(
         check_number("min_pseudotime", min_pseudotime)
     if key_added is not None:
         check_key_added(key_added)
+    names = _names(pseudotime)
     pmi = masked_pmi(adata, key, mask_obs)
     clone = _clones(adata, key, pair_key)
-    names = _names(pseudotime)
     lineages = [(name, *_lineage(adata, name, pmi, min_pseudotime, window)) for name in names]
 
     generator = as_generator(rng)
