@@ -476,7 +476,7 @@ rng = np.random.default_rng(0)
 obs = pd.DataFrame({"day": ["2"] * 60 + ["6"] * 60, "clone": [f"c{i}" for i in range(60)] * 2},
                    index=[f"cell {i}" for i in range(120)])
 adata = ad.AnnData(rng.normal(size=(120, 5)).astype("f4"), obs=obs, obsm={"X_map": rng.normal(size=(120, 2))})
-sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), n_pairings=1, n_permutations=9,
+sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), n_pairings=1, n_permutations=0,
           preset=Settings(hidden=(8,), max_steps=2, patience=2))
 sm.pl.pmi_embedding(adata, basis="map").figure.canvas.draw()
 sm.pl.history(adata).figure.canvas.draw()
