@@ -1,6 +1,6 @@
 """Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT",
     "Default",
-    "check_writable",
+    "check_column",
+    "check_groups",
     "check_is_anndata",
+    "check_key_added",
+    "check_writable",
     "gene_mask",
     "group_rows",
+    "holds",
     "masked_pmi",
     "matrix_of",
 ]
@@ -48,6 +52,35 @@ def check_is_anndata(adata: object, name: str) -> None:
         raise TypeError(f"`{name}` must be an AnnData, got {type(adata).__name__}.{way_out}")
 
 
+def check_key_added(key_added: object) -> None:
+    """Raise for what can't name slots: in h5ad files a slash would part the name."""
+    if not isinstance(key_added, str):
+        raise TypeError(f"`key_added` must be a string, got {key_added!r}.")
+    if not key_added or "/" in key_added:
+        raise ValueError(f"`key_added` must be a name without '/', got {key_added!r}.")
+
+
+def check_column(adata: "AnnData", argument: str, column: object) -> None:
+    """Raise unless the argument names a column of ``.obs``."""
+    if not isinstance(column, Hashable):
+        raise TypeError(f"`{argument}` must name one column of `.obs`, got {column!r}.")
+    if column not in adata.obs.columns:
+        raise KeyError(f"Did not find `{argument}={column!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+
+
+def check_groups(argument: str, groups: object) -> None:
+    """Raise unless several values are given; a string would be taken apart into its letters."""
+    if isinstance(groups, str) or not isinstance(groups, Collection):
+        raise TypeError(f"`{argument}` must be a list of values, got {groups!r}.")
+
+
+def holds(adata: "AnnData", name: str, key: str, *parts: str) -> bool:
+    """Whether a tool has stored these parts of a result in ``.uns[key]``."""
+    check_is_anndata(adata, name)
+    stored = adata.uns.get(key)
+    return isinstance(stored, Mapping) and set(parts) <= set(stored)
+
+
 def check_writable(adata: "AnnData", name: str) -> None:
     """Raise for a view: results written to it would vanish with it."""
     if adata.is_view:
@@ -59,9 +92,8 @@ def check_writable(adata: "AnnData", name: str) -> None:
 
 def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the two groups of an ``.obs`` column."""
-    if groupby not in adata.obs.columns:
-        raise KeyError(f"Did not find `groupby={groupby!r}` in `.obs`, which has {list(adata.obs.columns)}.")
-    if isinstance(groups, str) or len(groups) != 2 or groups[0] == groups[1]:
+    check_column(adata, "groupby", groupby)
+    if isinstance(groups, str) or not isinstance(groups, Collection) or len(groups) != 2 or groups[0] == groups[1]:
         raise ValueError(f"`groups` must name two different groups of `.obs[{groupby!r}]`, got {groups!r}.")
     labels = adata.obs[groupby]
     present = labels.dropna().unique().tolist()  # 2.0 rather than np.float64(2.0) in messages
@@ -77,6 +109,8 @@ def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | N
     column = f"{key}_pmi"
     if column not in adata.obs.columns:
         raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
+    if not pd.api.types.is_numeric_dtype(adata.obs[column].dtype):
+        raise TypeError(f"`.obs[{column!r}]` is {adata.obs[column].dtype}, not numbers. Run `sm.tl.lmi` again.")
     values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, copy=True)
     if isinstance(mask_obs, str):
         if mask_obs not in adata.obs.columns:

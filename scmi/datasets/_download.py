@@ -19,7 +19,12 @@ _CHUNK = 2**20
 def data_folder(name: str, path: str | PathLike[str] | None) -> Path:
     """Where the files of a data set are or go: ``path`` itself, or a folder of that name in the cache."""
     if path is not None:
-        return Path(path).expanduser()
+        if not isinstance(path, str | PathLike):
+            raise TypeError(f"`path` must name a folder, got {path!r}.")
+        folder = Path(path).expanduser()
+        if folder.is_file():
+            raise NotADirectoryError(f"`path` is {str(folder)!r}, a file; pass the folder that has, or will have, it.")
+        return folder
     root = os.environ.get("SCMI_DATA_DIR")
     return (Path(root).expanduser() if root else Path(_optional("pooch").os_cache("scmi"))) / name
 

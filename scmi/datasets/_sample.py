@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scmi.estimators._validation import check_counts
+from scmi.estimators._validation import check_counts, check_number
 
 Array = npt.NDArray[np.float64]
 
@@ -59,6 +59,7 @@ def check_sizes(n_samples: int, n_features: int, n_informative: int = 1) -> None
 
 def check_bits(bits: float, lowest: float, highest: float, why: str) -> None:
     """Raise for an information outside of a closed range."""
+    check_number("bits", bits)
     if not lowest <= bits <= highest:
         raise ValueError(f"`bits` is {bits}; give a number from {lowest:.6g} to {highest:.6g}: {why}.")
 

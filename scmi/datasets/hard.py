@@ -16,7 +16,7 @@ from scmi.datasets._sample import (
     gaussian_pmi,
     widen,
 )
-from scmi.estimators._validation import as_generator
+from scmi.estimators._validation import as_generator, check_counts, check_number
 
 LAYERS = 3
 """How often a latent space is rotated and bent before it is embedded."""
@@ -77,13 +77,15 @@ def curved(
     ((500, 30), 1.0, False)
     """
     check_sizes(n_samples, n_features, n_informative)
-    if n_nuisance < 0:
-        raise ValueError(f"`n_nuisance` is {n_nuisance}; give 0 or more.")
+    check_number("n_nuisance", n_nuisance)
+    if n_nuisance < 0 or n_nuisance != int(n_nuisance):
+        raise ValueError(f"`n_nuisance` is {n_nuisance}; give a whole number, 0 or more.")
     if n_features < n_informative + n_nuisance:
         raise ValueError(
             f"`n_features` is {n_features}, but there are {n_informative + n_nuisance} latent coordinates; give at least "
             "as many features."
         )
+    check_number("noise", noise)
     if not 0 <= noise < np.inf:
         raise ValueError(f"`noise` is {noise}; give a standard deviation, 0 or more.")
     correlation = gaussian_correlation(bits, n_informative)
@@ -162,8 +164,10 @@ def clusters(
     ((500, 50), 0.5)
     """
     check_sizes(n_samples, n_features)
+    check_counts(n_clusters=n_clusters)
     if n_clusters < 2:
         raise ValueError(f"`n_clusters` is {n_clusters}; give at least 2.")
+    check_number("agreement", agreement)
     if not 0 <= agreement <= 1:
         raise ValueError(f"`agreement` is {agreement}; give a probability.")
     for_labels, for_x, for_y = as_generator(rng).spawn(3)

@@ -13,7 +13,7 @@ from scmi.datasets._sample import (
     gaussian_correlation,
     widen,
 )
-from scmi.estimators._validation import as_generator
+from scmi.estimators._validation import as_generator, check_number
 
 
 def heavy_tailed(
@@ -66,6 +66,7 @@ def heavy_tailed(
     ((1000, 10), 0.5)
     """
     check_sizes(n_samples, n_features)
+    check_number("degrees_of_freedom", degrees_of_freedom)
     if not 0 < degrees_of_freedom < np.inf:
         raise ValueError(f"`degrees_of_freedom` is {degrees_of_freedom}; give a positive number such as 3.")
     floor = tail_information(degrees_of_freedom)

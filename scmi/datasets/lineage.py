@@ -18,6 +18,7 @@ from scmi.datasets._lineage_truth import (
     day2_information,
     lineage_truth,
 )
+from scmi.estimators._validation import as_generator, check_counts, check_number
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -227,6 +228,8 @@ def describe_genes(program: npt.NDArray[np.str_]) -> pd.DataFrame:
 
 def check(n_clones: int, n_genes: int, depth: float) -> None:
     """Say which argument can't be met, and by what it can."""
+    check_counts(n_clones=n_clones, n_genes=n_genes)
+    check_number("depth", depth)
     if n_clones < 10:
         raise ValueError(f"`n_clones` is {n_clones}; give at least 10, of which a few will be seen on two days.")
     if n_genes < 400:
@@ -313,7 +316,7 @@ def lineage(
     (0.7475, 0.1932)
     """
     check(n_clones, n_genes, depth)
-    for_state, for_obs, for_genes, for_counts = np.random.default_rng(rng).spawn(4)
+    for_state, for_obs, for_genes, for_counts = as_generator(rng).spawn(4)
 
     cells = draw_cells(draw_clones(n_clones, for_state, memory=memory), for_state, memory=memory)
     base, loadings, program = draw_genes(n_genes, for_genes)

@@ -58,7 +58,7 @@ def uniprot_embeddings(
     >>> embeddings = sm.datasets.uniprot_embeddings()  # doctest: +SKIP
     >>> sm.tl.interactions(embeddings, sm.datasets.omnipath_pairs())  # doctest: +SKIP
     """
-    if organism not in PROTEOMES:
+    if not isinstance(organism, str) or organism not in PROTEOMES:
         raise ValueError(f"organism={organism!r} is not known; choose one of {list(PROTEOMES)}.")
     name = f"{PROTEOMES[organism]}/per-protein.h5"
     return read_embeddings(fetch(UNIPROT + name, data_folder("uniprot", path) / name, progress))

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from scmi.datasets._sample import Array, JointSample, check_sizes
-from scmi.estimators._validation import as_generator
+from scmi.estimators._validation import as_generator, check_number
 
 NOISE = 0.25
 """Half width of the uniform noise about the circle."""
@@ -61,8 +61,9 @@ def symmetric(
     if shape not in SHAPES:
         raise ValueError(f"`shape` is {shape!r}; give one of {', '.join(map(repr, SHAPES))}.")
     check_sizes(n_samples, 1)
-    if n_exclusive < 0:
-        raise ValueError(f"`n_exclusive` is {n_exclusive}; give 0 or more.")
+    check_number("n_exclusive", n_exclusive)
+    if n_exclusive < 0 or n_exclusive != int(n_exclusive):
+        raise ValueError(f"`n_exclusive` is {n_exclusive}; give a whole number, 0 or more.")
     draw, pmi, information = SHAPES[shape]
     for_pairs, for_columns = as_generator(rng).spawn(2)
     x, y = draw(n_samples, for_pairs)

@@ -53,7 +53,9 @@ def transform(sample: JointSample, name: Literal["asinh", "half_cube", "uniform"
     >>> sample.truth, bool(((sample.x > 0) & (sample.x < 1)).all())
     (1.0, True)
     """
-    if name not in TRANSFORMS:
+    if not isinstance(sample, JointSample):
+        raise TypeError(f"`sample` must be what a simulator returned, a JointSample, got {type(sample).__name__}.")
+    if not isinstance(name, str) or name not in TRANSFORMS:
         raise ValueError(f"`name` is {name!r}; give one of {', '.join(map(repr, TRANSFORMS))}.")
     apply = TRANSFORMS[name]
     return replace(sample, x=apply(as_points(sample.x, "x")), y=apply(as_points(sample.y, "y")))

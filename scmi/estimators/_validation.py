@@ -1,6 +1,7 @@
 """What every estimator asks of its input before it works on it."""
 
 import itertools
+import numbers
 import operator
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] 
     """
     matrix: Any = as_stored(values, name)
     if matrix is None:
-        matrix = values.tocsr() if is_sparse(values) else _as_array(values)
+        matrix = values.tocsr() if is_sparse(values) else as_array(values, name)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -39,7 +40,10 @@ def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] 
     return kept.matrix
 
 
-def _as_array(values: Any) -> NDArray[Any]:
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """Frames, tensors and lists as an array, in its own dtype."""
+    if hasattr(values, "obsm"):
+        raise TypeError(f"{name} is an object of type {type(values).__name__}; pass its matrix, such as `adata.X`.")
     # Whoever has a tensor or a frame has imported its package.
     torch, pandas = sys.modules.get("torch"), sys.modules.get("pandas")
     if torch is not None and isinstance(values, torch.Tensor):
@@ -51,7 +55,10 @@ def _as_array(values: Any) -> NDArray[Any]:
         numbers = array.dtype == object and all(map(pandas.api.types.is_numeric_dtype, values.dtypes))
         values = values.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else array
     # In C order, since sums depend on the order in their last bit, and batches are cut by rows. Frames come by columns.
-    return np.asarray(values, order="C")
+    try:
+        return np.asarray(values, order="C")
+    except ValueError as error:
+        raise ValueError(f"{name} is no array: its rows differ in length, or are no rows of numbers.") from error
 
 
 def _check_finite(
@@ -132,13 +139,27 @@ def as_labels(groups: Any, n: int) -> NDArray[Any]:
 def check_counts(**counts: int) -> None:
     """Raise for an argument that counts something and is no integer, or below 1."""
     for name, value in counts.items():
-        if operator.index(value) < 1:
+        try:
+            number = operator.index(value)
+        except TypeError as error:
+            raise TypeError(f"`{name}` must be an integer, got {value!r}.") from error
+        if number < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise for an argument that measures something and is no number."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number, got {value!r}.")
 
 
 def as_generator(rng: int | np.random.Generator | None) -> np.random.Generator:
     """A generator from a seed; one that is given is used as it is."""
-    return np.random.default_rng(rng)
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        kind = type(error)
+        raise kind(f"`rng` must be an integer from 0, a numpy Generator or None, got {rng!r}.") from error
 
 
 def count_copies(*matrices: Matrix) -> int:

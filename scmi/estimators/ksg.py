@@ -1,6 +1,7 @@
 """The pointwise KSG estimator and its log density ratio at new points."""
 
-from typing import TYPE_CHECKING
+import operator
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,6 +79,8 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3, *, metric: Metric = "chebyshev")
     x, y = as_points(x, "x"), as_points(y, "y")
     n = check_same_length(x, y)
     check_k(k, n - 1)
+    if metric not in get_args(Metric):
+        raise ValueError(f"metric={metric!r} is not known; choose one of {list(get_args(Metric))}.")
     return _pointwise(x, y, k, marginal_counts(x, y, x, y, k, same=True, metric=metric))
 
 
@@ -186,6 +189,10 @@ def count_copies_of(points: Points) -> NDArray[np.int64]:
 
 def check_k(k: int, n_others: int) -> None:
     """Raise unless there are k other samples."""
+    try:
+        operator.index(k)
+    except TypeError as error:
+        raise TypeError(f"`k` must be an integer, got {k!r}.") from error
     if not 1 <= k <= n_others:
         raise ValueError(
             f"k={k} needs at least {max(k, 1)} other samples, got {n_others}; use more samples or a smaller k >= 1."

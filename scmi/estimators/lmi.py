@@ -21,11 +21,13 @@ from ._feature_names import Names, check_feature_names, feature_names
 from ._neighbours import Metric
 from ._sources import Matrix
 from ._validation import (
+    as_array,
     as_generator,
     as_labels,
     as_matrix,
     as_points,
     check_counts,
+    check_number,
     check_same_length,
     count_copies,
     with_unpaired,
@@ -202,6 +204,10 @@ class LMI(BaseEstimator):  # type: ignore[misc]
         check_counts(k=self.k, n_latent=1 if self.n_latent is None else self.n_latent)
         check_retraining(self.null, self.n_retrain, self.n_permutations)
         check_objective(self.objective)
+        for name, weight in (("lam", self.lam), ("alpha", self.alpha)):
+            check_number(name, weight)
+            if not 0 <= weight < np.inf:
+                raise ValueError(f"`{name}` is {weight}; give the weight of a loss, 0 or more.")
         settings = resolve_settings(self.preset)
         pairing = rowwise(n, labels)
         steps = settings.n_folds * n_trainings(self.null, self.n_retrain, self.n_permutations)
@@ -541,7 +547,7 @@ def lmi(
 
 def _one_hot(values: ArrayLike, name: str) -> ArrayLike:
     """A column for every label of a vector of labels; anything else as it is."""
-    labels: Any = values if hasattr(values, "dtype") else np.asarray(values)
+    labels: Any = values if hasattr(values, "dtype") else as_array(values, name)
     if getattr(labels, "ndim", 0) != 1 or getattr(labels.dtype, "kind", "O") not in "OUST":
         return values
     if pd.isna(labels).any():

@@ -98,7 +98,7 @@ def resolve_settings(preset: str | Settings) -> Settings:
     """Settings by preset name; settings themselves pass through."""
     if isinstance(preset, Settings):
         return preset
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"preset={preset!r} is not known; choose one of {sorted(PRESETS)} or pass a Settings.")
     return PRESETS[preset]
 

@@ -182,6 +182,8 @@ def _estimate(
     n = check_same_length(matrix_x, matrix_y)
     pairing = rowwise(n, None if groups is None else as_labels(groups, n))
     check_enough(pairing, 1, settings)
+    if not isinstance(settings, Settings):
+        raise TypeError(f"`settings` must be a Settings, got {type(settings).__name__}.")
     split_rng, *fold_rngs = as_generator(rng).spawn(3)
     first, second = split(pairing.groups, 0.5, split_rng)
     folds = [(first, second), (second, first)][: settings.n_folds]

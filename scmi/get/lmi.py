@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from scmi._slots import holds
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -68,7 +70,7 @@ def lmi(adata: "AnnData", key: str = "lmi") -> LMITables:
     ['pmi', 'pmi_sd', 'n']
     """
     columns = {f"{key}_{name}": name for name in ("pmi", "pmi_sd", "n")}
-    if key not in adata.uns or not set(columns) <= set(adata.obs.columns):
+    if not holds(adata, "adata", key, "mi_by_pairing", "history") or not set(columns) <= set(adata.obs.columns):
         raise KeyError(f"Did not find `.uns[{key!r}]` with its `.obs` columns. Run `sm.tl.lmi` first.")
     stored = adata.uns[key]
     cells = adata.obs[list(columns)].rename(columns=columns)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scmi._slots import holds
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -39,7 +41,7 @@ def lmi_matrix(adata: "AnnData", key: str = "lmi_matrix") -> pd.DataFrame:
     >>> len(sm.get.lmi_matrix(adata))
     3
     """
-    if key not in adata.uns or "table" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "table"):
         raise KeyError(f"Did not find `.uns[{key!r}]['table']`. Run `sm.tl.lmi_matrix` first.")
     table: pd.DataFrame = adata.uns[key]["table"].reset_index(drop=True)
     return table

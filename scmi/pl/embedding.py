@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._slots import masked_pmi
+from scmi._slots import check_is_anndata, masked_pmi
 from scmi.estimators._validation import check_counts
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def pmi_embedding(
     adatas = [adata] if not isinstance(adata, Sequence) else list(adata)
     if not single and not isinstance(mask_obs, str | None):
         raise ValueError("For several objects, `mask_obs` must name a boolean `.obs` column of each.")
+    if not adatas:
+        raise ValueError("`adata` is an empty list; pass at least one object.")
     panels = [_panel(one, basis, key, mask_obs, smooth, mark) for one in adatas]
     values = np.concatenate([panel.pmi for panel in panels])
     low, high = np.quantile(values[~np.isnan(values)], LIMIT_QUANTILES)
@@ -169,9 +172,14 @@ def _panel(
     smooth: int | str | None,
     mark: tuple[str, float] | None,
 ) -> _Panel:
+    check_is_anndata(adata, "adata")
     points = _coordinates(adata, basis)
+    if not np.isfinite(points).all(axis=1).any():
+        raise ValueError(f"`basis={basis!r}` has no cell with finite coordinates.")
     pmi = masked_pmi(adata, key, mask_obs)
     has_value = np.flatnonzero(~np.isnan(pmi))
+    if mark is not None and not (isinstance(mark, tuple | list) and len(mark) == 2):
+        raise TypeError(f"`mark` must be a pseudotime and its value, such as `('pseudotime', 0.5)`, got {mark!r}.")
     at = None if mark is None else _mark_at(adata, points, has_value, *mark)
     if smooth is not None:
         pmi[has_value] = _smoothed(adata, points, pmi, has_value, smooth)
@@ -185,6 +193,8 @@ def _check_one_each(name: str, given: Sequence[object], panels: Sequence[_Panel]
 
 def _coordinates(adata: "AnnData", basis: str | Sequence[str]) -> NDArray[np.float64]:
     if not isinstance(basis, str):
+        if not isinstance(basis, Sequence):
+            raise TypeError(f"`basis` must name an embedding or two `.obs` columns, got {basis!r}.")
         if len(basis) != 2:
             raise ValueError(f"`basis` must name an embedding or two `.obs` columns, got {list(basis)}.")
         for name in basis:
@@ -227,6 +237,8 @@ def _mark_at(
     """The cell in the middle of those nearest in pseudotime: a mean may lie where no cell is."""
     if pseudotime not in adata.obs.columns:
         raise KeyError(f"Did not find {pseudotime!r} of `mark` in `.obs`, which has {list(adata.obs.columns)}.")
+    if not pd.api.types.is_numeric_dtype(adata.obs[pseudotime].dtype):
+        raise TypeError(f"`.obs[{pseudotime!r}]` of `mark` is {adata.obs[pseudotime].dtype}; it must be numbers.")
     distance = np.abs(adata.obs[pseudotime].to_numpy(dtype=np.float64)[has_value] - value)
     distance[np.isnan(distance)] = np.inf
     if not np.isfinite(distance).any():

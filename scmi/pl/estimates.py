@@ -94,6 +94,8 @@ def estimates(
 
 def _rows(results: "Mapping[str, Any] | pd.DataFrame") -> list[tuple[str, float, float, NDArray[np.float64]]]:
     """Name, bits, standard error (NaN if unknown) and null values (none, one or several)."""
+    if not isinstance(results, Mapping | pd.DataFrame):
+        raise TypeError(f"`results` must be a dictionary of results or a DataFrame, got {type(results).__name__}.")
     named = results.to_dict("index") if isinstance(results, pd.DataFrame) else dict(results)
     if not named:
         raise ValueError("`results` is empty; pass at least one estimate.")

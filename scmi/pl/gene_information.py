@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._slots import matrix_of
+from scmi._slots import holds, matrix_of
 from scmi.estimators._sources import is_sparse
 from scmi.estimators._validation import check_counts
 from scmi.pl.trend import PALETTE
@@ -91,7 +91,7 @@ def gene_information(
     import matplotlib.pyplot as plt
 
     check_counts(n_genes=n_genes)
-    if key not in adata.uns or "table" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "table"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.gene_information` first, or pass its `key_added`.")
     table: pd.DataFrame = adata.uns[key]["table"].iloc[:n_genes]
     along = None if pseudotime is None else _along(adata, list(table["gene"]), pseudotime, mask_obs, layer)

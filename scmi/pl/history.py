@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from scmi._slots import holds
 from scmi.pl.trend import PALETTE
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
     """
     import matplotlib.pyplot as plt
 
-    if key not in adata.uns or "history" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "history", "params"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     stored = adata.uns[key]
     kinds = list(stored["params"]["latent_model"])

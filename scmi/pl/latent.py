@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._slots import holds
 from scmi.estimators._validation import check_counts
 from scmi.pl.trend import PALETTE
 
@@ -74,7 +75,7 @@ def latent(
     check_counts(axis=axis)
     adata_b = adata_a if adata_b is None else adata_b
     for adata, name in ((adata_a, "adata_a"), (adata_b, "adata_b")):
-        if key not in adata.uns or "pairs" not in adata.uns[key] or f"X_{key}" not in adata.obsm:
+        if not holds(adata, name, key, "pairs", "params") or f"X_{key}" not in adata.obsm:
             raise KeyError(f"Did not find the estimate {key!r} in `{name}`. Run `sm.tl.lmi` first.")
     pairs: pd.DataFrame = adata_a.uns[key]["pairs"]
     z_a, z_b = _of(adata_a, pairs["cell_a"], "adata_a", key), _of(adata_b, pairs["cell_b"], "adata_b", key)

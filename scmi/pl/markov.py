@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scmi._slots import holds
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -54,7 +56,7 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
     """
     import matplotlib.pyplot as plt
 
-    if key not in adata.uns or "late_late" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "early_late", "late_late"):
         raise KeyError(
             f"Did not find `.uns[{key!r}]`. Run `sm.tl.markov_test` first, or pass its `key_added` as `key`."
         )

@@ -47,13 +47,18 @@ def roc(labels: ArrayLike, scores: "ArrayLike | Mapping[str, ArrayLike]", *, ax:
     if truth.ndim != 1 or not np.isin(truth, (0, 1)).all() or len(np.unique(truth)) != 2:
         raise ValueError("`labels` must be one-dimensional and hold both true and false, and nothing else.")
     named = dict(scores) if isinstance(scores, Mapping) else {"": scores}
+    if not named:
+        raise ValueError("`scores` is empty; pass a score for each of the labels.")
     curves = {}
     for name, given in named.items():
-        values = np.asarray(given, dtype=np.float64)
-        if values.shape != truth.shape or np.isnan(values).any():
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"Scores {name!r} must be one number for each of {len(truth)} labels.") from error
+        if values.shape != truth.shape or not np.isfinite(values).all():
             raise ValueError(
-                f"Scores {name!r} must be one number for each of {len(truth)} labels and not NaN, got shape {values.shape} "
-                f"with {int(np.isnan(values).sum())} NaN. Leave out items without a score."
+                f"Scores {name!r} must be one finite number for each of {len(truth)} labels, got shape {values.shape} "
+                f"with {int((~np.isfinite(values)).sum())} NaN or infinite. Leave out items without a score."
             )
         curves[name] = roc_curve(truth.astype(bool), values, drop_intermediate=False)[:2]
     if ax is None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scmi._slots import holds
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -103,7 +105,7 @@ def pmi_trend(
 
 
 def _stored(adata: "AnnData", key: str, pseudotime: str | Sequence[str] | None) -> tuple[dict[str, Any], list[str]]:
-    if key not in adata.uns or "onset" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "cells", "onset", "params"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.pmi_trend` first, or pass its `key_added` as `key`.")
     stored: dict[str, Any] = adata.uns[key]
     present = list(stored["onset"]["lineage"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,10 @@ def read_embeddings(source: Embeddings) -> pd.DataFrame:
 def _read(path: str | PathLike[str]) -> dict[str, Any]:
     import h5py
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"`source` is {str(path)!r}, where there is no file; pass the path of an HDF5 file.")
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"`source` is {str(path)!r}, which is no HDF5 file; read it yourself and pass a DataFrame.")
     with h5py.File(path) as file:
         return {name: dataset[()] for name, dataset in _datasets(file)}
 

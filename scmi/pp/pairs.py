@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
 from scmi._warnings import user_stacklevel
+from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.pairing import Pairing
 from scmi.pp._barcodes import PairKey, Side, read_sides, some
 
@@ -112,7 +113,7 @@ def pair_clones(
     """
     n_pairings = _check_n_pairings(n_pairings)
     pairs = match_clones(adata_a, adata_b, pair_key, na_values=na_values)
-    drawn = pairs.pairing.draw(np.random.default_rng(rng), n_pairings)
+    drawn = pairs.pairing.draw(as_generator(rng), n_pairings)
     logger.info("%d pairs of cells in %d pairing(s)", len(drawn.pairing), n_pairings)
     return pd.DataFrame(
         {
@@ -175,10 +176,8 @@ def match_clones(
 
 
 def _check_n_pairings(n_pairings: int) -> int:
-    n_pairings = operator.index(n_pairings)
-    if n_pairings < 1:
-        raise ValueError(f"`n_pairings` must be at least 1, got {n_pairings}.")
-    return n_pairings
+    check_counts(n_pairings=n_pairings)
+    return operator.index(n_pairings)
 
 
 def _check_objects(adata_a: AnnData, adata_b: AnnData) -> None:

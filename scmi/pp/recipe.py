@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
 from scmi.estimators._sources import is_sparse
+from scmi.estimators._validation import check_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -127,9 +128,8 @@ def recipe_lmi(
 
 def _check_call(adata: AnnData, layer: str | None, n_top_genes: int, copy: bool) -> int:
     check_is_anndata(adata, "adata")
+    check_counts(n_top_genes=n_top_genes)
     n_top_genes = operator.index(n_top_genes)
-    if n_top_genes < 1:
-        raise ValueError(f"`n_top_genes` must be at least 1, got {n_top_genes}.")
     if adata.isbacked:
         raise ValueError("`adata` is backed by a file: load it with `adata = adata.to_memory()` first.")
     if adata.is_view and not copy:

@@ -1,12 +1,13 @@
 """What is left of an estimate once a covariate is known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._slots import check_column
 from scmi.estimators._neighbours import Metric
 from scmi.estimators.conditional import local_permutation_test, within_strata
 from scmi.estimators.folds import FoldModel
@@ -33,10 +34,11 @@ def covariate_of(
     adata: "AnnData", rows: NDArray[np.int64], condition_on: str | Sequence[str], paired: NDArray[np.int64]
 ) -> Covariate:
     """Columns of ``.obs``: numbers, or one column of labels; those of paired cells must be known."""
+    if not isinstance(condition_on, Iterable):
+        raise TypeError(f"`condition_on` must name columns of `.obs`, got {condition_on!r}.")
     names = [condition_on] if isinstance(condition_on, str) else list(condition_on)
     for name in names:
-        if name not in adata.obs.columns:
-            raise KeyError(f"Did not find `condition_on={name!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+        check_column(adata, "condition_on", name)
     frame = adata.obs[names].iloc[rows]
     numeric = [pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t) for t in frame.dtypes]
     discrete = len(names) == 1 and not numeric[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._slots import check_is_anndata, check_writable, gene_mask
+from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
 from scmi.estimators.inference import benjamini_hochberg
 from scmi.tl.lmi import REVERSE
 
@@ -85,6 +85,8 @@ def gene_information(
     check_is_anndata(adata, "adata")
     if not copy:
         check_writable(adata, "adata")
+    if key_added is not None:
+        check_key_added(key_added)
     column = _column(adata, key, reverse=reverse)
     mask = gene_mask(adata, "adata", mask_var)
     r2, null, p = (adata.var[column + end].to_numpy(dtype=np.float64, copy=True) for end in ("", "_null", "_p"))
@@ -116,7 +118,7 @@ def gene_information(
 
 def _column(adata: "AnnData", key: str, *, reverse: bool) -> str:
     """Where the R2 is, or why there is none."""
-    if key not in adata.uns or "params" not in adata.uns[key]:
+    if not holds(adata, "adata", key, "params"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     column = f"{key}_r2{REVERSE if reverse else ''}"
     if f"{column}_p" in adata.var.columns:

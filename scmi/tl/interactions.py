@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import user_stacklevel
-from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators._validation import as_generator, check_counts, check_number
 from scmi.estimators.folds import check_enough
 from scmi.estimators.lmi import LMI
 from scmi.estimators.pairing import rowwise
@@ -205,6 +205,7 @@ def interactions(
     (True, True)
     """
     check_counts(n_splits=n_splits, n_shuffles=n_shuffles, k=k)
+    check_number("held_out", held_out)
     check_objective(objective)
     settings = resolve_settings(preset)
     if not 0 < held_out < 1:

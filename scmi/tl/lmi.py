@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from scmi._logging import logger
 from scmi._progress import progress_bar
-from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable, gene_mask, group_rows
+from scmi._slots import (
+    DEFAULT,
+    Default,
+    check_column,
+    check_is_anndata,
+    check_key_added,
+    check_writable,
+    gene_mask,
+    group_rows,
+)
 from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.attribution import FeatureInformation, held_out_information
 from scmi.estimators.folds import check_enough
@@ -204,6 +213,7 @@ def lmi(
     if n_permutations == 0 and condition_on is not None:
         raise ValueError("`condition_on` is tested by permutation; `n_permutations` must be at least 1.")
     check_objective(objective)
+    check_key_added(key_added)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
@@ -291,6 +301,7 @@ def _prepare(
     copy: bool,
 ) -> tuple["AnnData", "AnnData | None"]:
     """Check the objects that will be written to, and copy them if asked."""
+    check_is_anndata(adata_a, "adata_a")
     if adata_b is None and (groupby is None or groups is None):
         raise ValueError(
             "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
@@ -340,8 +351,7 @@ def _sides(
 
 def _strata(side: Side, column: str, paired: NDArray[np.int64]) -> NDArray[np.int64]:
     """A label for each row of the first population, as integers; those of paired cells must be known."""
-    if column not in side.target.obs.columns:
-        raise KeyError(f"Did not find `strata={column!r}` in the `.obs` of `{side.name}`.")
+    check_column(side.target, "strata", column)
     codes, _ = pd.factorize(side.target.obs[column].iloc[side.rows])
     labels: NDArray[np.int64] = codes.astype(np.int64)
     missing = np.unique(paired[labels[paired] < 0])

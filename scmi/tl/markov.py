@@ -1,6 +1,6 @@
 """Is the early transcriptome enough to predict the late one, or do sisters share more?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
-from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable
+from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable
 from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.comparison import Arm, Comparison, compare
 from scmi.estimators.folds import check_enough, estimate
@@ -150,6 +150,7 @@ def markov_test(
     if n_permutations != 0:
         check_counts(n_permutations=n_permutations)
     check_objective(objective)
+    check_key_added(key_added)
     if clones not in ("shared", "all"):
         raise ValueError(f"clones={clones!r} is not known; choose 'shared' or 'all'.")
     _check_object(adata, counts_layer)
@@ -246,9 +247,8 @@ def _samples(
 ) -> tuple[_Sample, _Sample, _Sample]:
     """The early sample and the two late ones."""
     for name, key in (("time_key", time_key), ("replicate_key", replicate_key)):
-        if key not in adata.obs.columns:
-            raise KeyError(f"Did not find `{name}={key!r}` in `.obs`, which has {list(adata.obs.columns)}.")
-    if isinstance(times, str) or len(times) != 2 or times[0] == times[1]:
+        check_column(adata, name, key)
+    if isinstance(times, str) or not isinstance(times, Collection) or len(times) != 2 or times[0] == times[1]:
         raise ValueError(f"`times` must name two different values of `.obs[{time_key!r}]`, got {times!r}.")
     time = adata.obs[time_key]
     at = [np.flatnonzero((time == value).to_numpy(dtype=bool)) for value in times]
@@ -265,7 +265,13 @@ def _samples(
                 f"`.obs[{replicate_key!r}]` has {len(present)} wells at time point {times[1]!r}: {present}; {needs}."
             )
         wells = present
-    if isinstance(wells, str) or len(wells) != 2 or wells[0] == wells[1] or not set(wells) <= set(present):
+    if (
+        isinstance(wells, str)
+        or not isinstance(wells, Collection)
+        or len(wells) != 2
+        or wells[0] == wells[1]
+        or not set(wells) <= set(present)
+    ):
         raise ValueError(
             f"`wells` must name two different wells of time point {times[1]!r} in `.obs[{replicate_key!r}]`, which has "
             f"{present}; got {wells!r}."

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._progress import Tick, after, progress_bar
-from scmi._slots import DEFAULT, Default, check_is_anndata, check_writable
+from scmi._slots import DEFAULT, Default, check_column, check_groups, check_is_anndata, check_key_added, check_writable
 from scmi.estimators._validation import as_generator, check_counts
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.inference import benjamini_hochberg
@@ -102,6 +102,7 @@ def lmi_matrix(
     if n_permutations != 0:
         check_counts(n_permutations=n_permutations)
     check_objective(objective)
+    check_key_added(key_added)
     check_is_anndata(adata, "adata")
     check_writable(adata, "adata")
     if 0 in adata.shape:
@@ -141,8 +142,9 @@ def lmi_matrix(
 
 
 def _groups(adata: "AnnData", groupby: str, groups: Sequence[Any] | None) -> list[Any]:
-    if groupby not in adata.obs.columns:
-        raise KeyError(f"Did not find `groupby={groupby!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+    check_column(adata, "groupby", groupby)
+    if groups is not None:
+        check_groups("groups", groups)
     labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
     present = list(labels.cat.categories)
     chosen = present if groups is None else list(groups)

@@ -1,7 +1,7 @@
 """Along which stretch of pseudotime cells begin to tell about their relatives."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from scmi._slots import check_is_anndata, check_writable, masked_pmi
+from scmi._slots import check_is_anndata, check_key_added, check_writable, masked_pmi
 from scmi._warnings import user_stacklevel
-from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators._validation import as_generator, check_counts, check_number
 from scmi.pp._barcodes import read_side
 from scmi.tl._hinge import fit_rise, onset_test, resample_clones, resampled_onsets, round_outward
 
@@ -164,11 +164,16 @@ def pmi_trend(
     if not copy:
         check_writable(adata, "adata")
     check_counts(window=window, n_resamples=n_resamples)
+    check_number("confidence_level", confidence_level)
     if not 0 < confidence_level < 1:
         raise ValueError(f"`confidence_level` must be between 0 and 1, got {confidence_level}.")
+    if min_pseudotime is not None:
+        check_number("min_pseudotime", min_pseudotime)
+    if key_added is not None:
+        check_key_added(key_added)
+    names = _names(pseudotime)
     pmi = masked_pmi(adata, key, mask_obs)
     clone = _clones(adata, key, pair_key)
-    names = [pseudotime] if isinstance(pseudotime, str) else list(pseudotime)
     lineages = [(name, *_lineage(adata, name, pmi, min_pseudotime, window)) for name in names]
 
     generator = as_generator(rng)
@@ -198,6 +203,15 @@ def pmi_trend(
         "params": {name: value for name, value in params.items() if value is not None},
     }
     return adata if copy else None
+
+
+def _names(pseudotime: str | Sequence[str]) -> list[str]:
+    names = (
+        [pseudotime] if isinstance(pseudotime, str) else list(pseudotime) if isinstance(pseudotime, Iterable) else []
+    )
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"`pseudotime` must name one or several different columns of `.obs`, got {pseudotime!r}.")
+    return names
 
 
 def _lineage(adata: "AnnData", name: str, pmi: Array, min_pseudotime: float | None, window: int) -> tuple[Index, Array]:
