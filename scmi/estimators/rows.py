@@ -16,7 +16,7 @@ __all__ = ["Rows", "Scale", "fit_scale"]
 
 CLIP = 10.0
 # Rows of a sparse or stored matrix that fit here as dense float32 are densified once; of a larger one as batches are cut.
-RESIDENT_BYTES = 2**31
+RESIDENT_BYTES = 2**30
 CHUNK = 4096
 
 
