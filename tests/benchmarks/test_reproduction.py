@@ -104,14 +104,20 @@ def test_peers_on_figure_2(tmp_path):
     """What a user might pick instead: SMILE, and KSG on the raw data with Euclidean distance on both sides."""
     settings = [(d, k, truth) for d in (10, 100, 1000) for k in range(1, 10) for truth in (2 / 3, 2.0)]
     table = Path(os.environ.get("SCMI_TABLE", tmp_path / "figure_2.csv"))
-    errors = gaussian_estimates(settings, table).set_index(["d", "k", "truth"])["corrected"]
-    errors = pd.DataFrame({"ours": (errors - errors.index.get_level_values("truth")).to_numpy()}, index=errors.index)
+    ours = {
+        (row.d, row.k, round(row.truth, 3)): row.corrected for row in gaussian_estimates(settings, table).itertuples()
+    }
+    rows = []
     for d, k, truth in settings:
         sample, seed = draw(d, k, truth)
-        at = next(row for row in errors.index if row[:2] == (d, k) and abs(row[2] - truth) < 1e-3)
-        errors.loc[at, "SMILE"] = smile(sample.x, sample.y, seed=seed) - truth
-        errors.loc[at, "raw KSG"] = euclidean_ksg(sample.x, sample.y).mean() - truth
-        print(*at, *errors.loc[at].round(3), flush=True)
+        found = {
+            "ours": ours[d, k, round(truth, 3)],
+            "SMILE": smile(sample.x, sample.y, seed=seed),
+            "raw KSG": euclidean_ksg(sample.x, sample.y).mean(),
+        }
+        rows.append({"d": d, "k": k} | {name: value - truth for name, value in found.items()})
+        print(f"d={d} k={k} truth={truth:.2f}", {name: round(value, 3) for name, value in found.items()}, flush=True)
+    errors = pd.DataFrame(rows).set_index(["d", "k"])
     mse = (errors**2).groupby(level=["d", "k"]).mean()
     print(mse.groupby(level="k").mean().round(4))
     lowest = (mse["ours"] <= mse.min(axis=1)).sum()
