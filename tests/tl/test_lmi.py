@@ -763,7 +763,7 @@ def test_unknown_preset(days, fails):
 @pytest.mark.parametrize("name", ["n_pairings", "n_latent", "k"])
 def test_counts(days, fails, name):
     fails(ValueError, f"`{name}` must be at least 1, got 0", *days, pair_key="clone", **{name: 0})
-    fails(TypeError, "cannot be interpreted as an integer", *days, pair_key="clone", **{name: 2.5})
+    fails(TypeError, f"`{name}` must be an integer, got 2.5", *days, pair_key="clone", **{name: 2.5})
 
 
 def test_unknown_null(days, fails):
