@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from ._neighbours import Metric
+from scmi._progress import Tick, after
+
 from .folds import FoldModel, estimate
 from .heldout import HeldOut
-from .jobs import Progress
 from .pairing import Pairing
+from .plan import Plan
 from .result import LMIResult
 from .subsampling import subsampling_error
 from .uncertainty import MAX_PAIRS, combined, interval, pairing_error
@@ -61,7 +62,7 @@ class Comparison:
 
 
 def compare(
-    first: Arm, second: Arm, *, paired: bool, rng: np.random.Generator, progress: Progress, **options: Any
+    first: Arm, second: Arm, *, plan: Plan, paired: bool, rng: np.random.Generator, progress: Tick
 ) -> Comparison:
     """Estimate both with the same splits and the same budget, and the error of their difference.
 
@@ -72,6 +73,8 @@ def compare(
     ----------
     first, second
         The two estimates to make, of equally many barcodes.
+    plan
+        How both are made.
     paired
         Whether barcode i is the same in both, with the same groups. The error then comes from subsets of the same
         barcodes in both; otherwise the errors of both are added as independent.
@@ -79,18 +82,14 @@ def compare(
         Both get the same stream of their own.
     progress
         Called with the number of trainings done, of all folds of both.
-    options
-        See :func:`scmi.estimators.folds.estimate`.
     """
     seed, error_seed = (int(number) for number in rng.integers(2**63, size=2))
-    n_folds = options["settings"].n_folds
-    a, models_a = _run(first, seed, progress, options)
-    b, models_b = _run(second, seed, lambda done, loss: progress(n_folds + done, loss), options)
-    metric: Metric = options["settings"].metric
+    a, models_a = _run(first, plan, seed, progress)
+    b, models_b = _run(second, plan, seed, after(progress, plan.settings.n_folds))
     difference = b.mi - a.mi
     if paired:
         parts, missing = _paired_parts(
-            (a, models_a), (b, models_b), first.pairing.groups, options["k"], metric, np.random.default_rng(error_seed)
+            (a, models_a), (b, models_b), first.pairing.groups, plan, np.random.default_rng(error_seed)
         )
     else:
         parts, missing = {"first": a.se, "second": b.se}, a.missing.get("se", b.missing.get("se", ""))
@@ -101,16 +100,15 @@ def compare(
     )
 
 
-def _run(arm: Arm, seed: int, progress: Progress, options: dict[str, Any]) -> tuple[LMIResult, list[FoldModel]]:
-    return estimate(arm.x, arm.y, arm.pairing, rng=np.random.default_rng(seed), progress=progress, **options)
+def _run(arm: Arm, plan: Plan, seed: int, progress: Tick) -> tuple[LMIResult, list[FoldModel]]:
+    return estimate(arm.x, arm.y, arm.pairing, plan, rng=np.random.default_rng(seed), progress=progress)
 
 
 def _paired_parts(
     a: tuple[LMIResult, list[FoldModel]],
     b: tuple[LMIResult, list[FoldModel]],
     groups: Index,
-    k: int,
-    metric: Metric,
+    plan: Plan,
     rng: np.random.Generator,
 ) -> tuple[dict[str, float], str]:
     """Errors of the difference, by source; and why the sampling error can't be told."""
@@ -119,7 +117,7 @@ def _paired_parts(
         parts["pairing"] = pairing_error(b[0].mi_by_pairing - a[0].mi_by_pairing)
     folds_a, folds_b = _same_barcodes(a, b, groups, rng)
     try:
-        error = subsampling_error(folds_b, k, against=folds_a, metric=metric, rng=rng)
+        error = subsampling_error(folds_b, plan.k, against=folds_a, metric=plan.settings.metric, rng=rng)
     except ValueError as reason:
         return {**parts, "sampling": np.nan}, str(reason)
     return {**parts, "sampling": float(np.sqrt(error.constant / b[0].n_pairs))}, ""

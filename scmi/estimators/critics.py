@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .jobs import Progress
+from scmi._progress import Tick
+
 from .networks import LEAK, MLP
 from .rows import Rows
 from .settings import Settings
@@ -129,7 +130,7 @@ def train_critic(
     settings: Settings,
     rng: np.random.Generator,
     device: torch.device,
-    progress: Progress,
+    progress: Tick,
 ) -> tuple[Critic, History]:
     """Train a critic on pairs; keep the weights of the best bound on the validation pairs.
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scmi._progress import Tick
 from scmi._warnings import user_stacklevel
 
-from ._neighbours import Metric
 from ._sources import Matrix
 from .cautions import cautions
 from .correction import correct
-from .jobs import Progress, run_jobs
+from .jobs import run_jobs
 from .ksg import ksg_on
 from .pairing import Draw, Pairing, split
+from .plan import Plan
 from .result import LMIResult, mi_by_pairing
-from .settings import Objective, Settings
+from .settings import Settings
 from .uncertainty import held_out_pairs, uncertainty
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
@@ -96,55 +97,33 @@ def estimate(
     x: Matrix,
     y: Matrix,
     pairing: Pairing,
+    plan: Plan,
     *,
-    n_pairings: int,
-    n_latent: int | None,
-    k: int,
-    objective: Objective,
-    lam: float,
-    alpha: float,
-    settings: Settings,
     rng: np.random.Generator,
-    device: str,
-    n_jobs: int,
-    progress: Progress,
-    n_permutations: int = 0,
+    progress: Tick,
     strata: Index | None = None,
 ) -> tuple[LMIResult, list[FoldModel]]:
-    """Train one model per fold and estimate ``n_pairings`` random pairings of the barcodes it never saw.
+    """Train one model per fold and estimate random pairings of the barcodes it never saw.
 
     No estimated pairing influences a gradient, a stopping time or a scale: the halves are split by whole groups of
     barcodes, and the validation pairs for early stopping come from the training half. ``strata`` labels the rows of x.
+    What the plan says of retraining is left to :func:`scmi.estimators.retraining.estimate_and_retrain`.
     """
-    check_enough(pairing, k, settings)
+    settings = plan.settings
+    check_enough(pairing, plan.k, settings)
     split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
-    pairs = pairing.draw(draw_rng, n_pairings)
-    measured = measure(
-        x,
-        y,
-        pairing,
-        pairs,
-        n_latent=n_latent,
-        k=k,
-        objective=objective,
-        lam=lam,
-        alpha=alpha,
-        settings=settings,
-        rngs=(split_rng, batch_rng, *fold_rngs),
-        device=device,
-        n_jobs=n_jobs,
-        progress=progress,
+    pairs = pairing.draw(draw_rng, plan.n_pairings)
+    mi, pmi, fold_of_pair, models, samples = measure(
+        x, y, pairing, pairs, plan, rngs=(split_rng, batch_rng, *fold_rngs), progress=progress
     )
-    pmi, fold_of_pair, models, samples = measured.pmi, measured.fold, measured.models, measured.samples
-    mi = measured.mi
-    correction = correct(samples, mi, k=k, metric=settings.metric, rng=correction_rng)
+    correction = correct(samples, mi, k=plan.k, metric=settings.metric, rng=correction_rng)
     error = uncertainty(
         held_out_pairs(models, pairs, fold_of_pair, pairing.groups, strata),
         mi,
         mi_by_pairing(pairs, pmi),
-        k=k,
+        k=plan.k,
         metric=settings.metric,
-        n_permutations=n_permutations,
+        n_permutations=plan.n_permutations,
         rng=error_rng,
     )
     result = LMIResult(
@@ -168,12 +147,9 @@ def estimate(
         history=tuple(model.history for model in models),
         params={
             "n_latent": [model.reference_x.shape[1] for model in models],
-            "k": k,
-            "objective": objective,
-            "lam": lam,
-            "alpha": alpha,
-            "n_pairings": n_pairings,
-            "n_permutations": n_permutations,
+            **{
+                name: getattr(plan, name) for name in ("k", "objective", "lam", "alpha", "n_pairings", "n_permutations")
+            },
             "latent_model": [_kind(model.model) for model in models],
             **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         },
@@ -194,17 +170,10 @@ def measure(
     y: Matrix,
     pairing: Pairing,
     pairs: Draw,
+    plan: Plan,
     *,
-    n_latent: int | None,
-    k: int,
-    objective: Objective,
-    lam: float,
-    alpha: float,
-    settings: Settings,
     rngs: Sequence[np.random.Generator],
-    device: str,
-    n_jobs: int,
-    progress: Progress,
+    progress: Tick,
 ) -> Measured:
     """Split, train, encode and apply KSG: the estimate without correction, errors and cautions.
 
@@ -212,27 +181,16 @@ def measure(
     """
     split_rng, batch_rng, *fold_rngs = rngs
     first, second = split(pairing.groups, 0.5, split_rng)
-    folds = [(first, second), (second, first)][: settings.n_folds]
+    folds = [(first, second), (second, first)][: plan.settings.n_folds]
 
     n_pairings = int(pairs.pairing.max()) + 1
     pmi = np.full(len(pairs.barcode), np.nan)
     fold_of_pair = np.full(len(pairs.barcode), -1)
-    shared = {
-        "x": x,
-        "y": y,
-        "pairing": pairing,
-        "n_latent": n_latent,
-        "k": k,
-        "objective": objective,
-        "lam": lam,
-        "alpha": alpha,
-        "settings": settings,
-        "device": device,
-    }
+    shared = {"x": x, "y": y, "pairing": pairing, "plan": plan}
     jobs = [{**shared, "training": training, "rng": rng} for (training, _), rng in zip(folds, fold_rngs, strict=False)]
     models: list[FoldModel] = []
     samples: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    trained: list[Trained] = run_folds(_train_fold, jobs, n_jobs, progress)
+    trained: list[Trained] = run_folds(_train_fold, jobs, plan.n_jobs, progress)
     for fold, (model, scales, history) in enumerate(trained):
         held_out = folds[fold][1]
         is_held_out = np.isin(pairs.barcode, held_out)
@@ -247,7 +205,7 @@ def measure(
             FoldModel(model, *scales, history, reference_x=z_x[at_x[in_first]], reference_y=z_y[at_y[in_first]])
         )
         where = next(model.parameters()).device
-        pmi[is_held_out] = _pmi_by_pairing(where, z_x, at_x, z_y, at_y, pairing_of, k, settings.metric, batch_rng)
+        pmi[is_held_out] = _pmi_by_pairing(where, z_x, at_x, z_y, at_y, pairing_of, plan, batch_rng)
         fold_of_pair[is_held_out] = fold
         for pairing_number in range(min(n_pairings, CORRECTED_PAIRINGS) if in_first.sum() < MANY_BARCODES else 1):
             chosen = np.flatnonzero(pairing_of == pairing_number)[:KSG_PAIRS]
@@ -264,7 +222,7 @@ def _kind(model: "LatentModel") -> str:
     return "kernel" if isinstance(model, KernelModel) else "network"
 
 
-def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: int, progress: Progress) -> list[Any]:
+def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: int, progress: Tick) -> list[Any]:
     """Call ``function(**job, threads=..., progress=...)`` for the job of every fold; the results in order."""
     import torch
 
@@ -301,16 +259,10 @@ def _train_fold(
     y: Matrix,
     pairing: Pairing,
     training: Index,
-    n_latent: int | None,
-    k: int,
-    objective: Objective,
-    lam: float,
-    alpha: float,
-    settings: Settings,
+    plan: Plan,
     rng: np.random.Generator,
-    device: str,
     threads: int,
-    progress: Progress,
+    progress: Tick,
 ) -> Trained:
     # torch takes seconds to import, so it waits until a model is trained.
     import torch
@@ -322,7 +274,7 @@ def _train_fold(
     from .training import resolve_device, train
 
     torch.set_num_threads(threads)
-    target = resolve_device(device)
+    settings, target = plan.settings, resolve_device(plan.device)
     rows_x, rows_y = pairing.rows_of(training)
     scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)
     side_x, side_y = Rows(x, scale_x, target, keep=rows_x), Rows(y, scale_y, target, keep=rows_y)
@@ -346,10 +298,10 @@ def _train_fold(
         input_y,
         lambda rng: pairing.draw(rng, barcodes=training[to_fit]),
         validation,
-        n_latent=n_latent or N_LATENT,
-        objective=objective,
-        lam=lam,
-        alpha=alpha,
+        n_latent=plan.n_latent or N_LATENT,
+        objective=plan.objective,
+        lam=plan.lam,
+        alpha=plan.alpha,
         settings=settings,
         rng=rng,
         device=target,
@@ -358,7 +310,7 @@ def _train_fold(
     model: LatentModel = trained if settings.n_components is None else ReducedModel(trained, layers_x, layers_y)
     if settings.closed_form:
         half = Half(side_x, side_y, (components[0], components[1]), pairing, training, training[to_fit], validation)
-        model = best_model(model, half, n_latent, k, settings.metric, rng, generator)
+        model = best_model(model, half, plan.n_latent, plan.k, settings.metric, rng, generator)
     return model, (scale_x, scale_y), history
 
 
@@ -376,15 +328,14 @@ def _pmi_by_pairing(
     z_y: Latent,
     at_y: Index,
     pairing_of: Index,
-    k: int,
-    metric: Metric,
+    plan: Plan,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     pmi = np.empty(len(at_x))
     for pairing in np.unique(pairing_of):
         chosen = rng.permutation(np.flatnonzero(pairing_of == pairing))
         for batch in np.array_split(chosen, -(-len(chosen) // KSG_PAIRS)):
-            pmi[batch] = ksg_on(device, z_x[at_x[batch]], z_y[at_y[batch]], k, metric=metric)
+            pmi[batch] = ksg_on(device, z_x[at_x[batch]], z_y[at_y[batch]], plan.k, metric=plan.settings.metric)
     return pmi
 
 

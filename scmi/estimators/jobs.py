@@ -6,9 +6,9 @@ from typing import Any
 
 import joblib
 
-__all__ = ["Progress", "run_jobs"]
+from scmi._progress import Tick
 
-Progress = Callable[[float, float], None]
+__all__ = ["run_jobs"]
 
 
 class _Stopped(Exception):
@@ -18,21 +18,21 @@ class _Stopped(Exception):
 class _Board:
     """Adds up how far each of several jobs is."""
 
-    def __init__(self, n_jobs: int, progress: Progress) -> None:
+    def __init__(self, n_jobs: int, progress: Tick) -> None:
         self._shares = [0.0] * n_jobs
         self._progress = progress
         self._changed = threading.Condition()
         self._running = 0
         self._stopped = False
 
-    def reporter(self, job: int) -> Progress:
+    def reporter(self, job: int) -> Tick:
         """What job number ``job`` is to call with its share done and its loss."""
 
-        def report(share: float, loss: float) -> None:
+        def report(done: float, loss: float) -> None:
             with self._changed:
                 if self._stopped:
                     raise _Stopped
-                self._shares[job] = share
+                self._shares[job] = done
                 self._progress(sum(self._shares), loss)
 
         return report
@@ -55,9 +55,7 @@ class _Board:
             self._changed.wait_for(lambda: self._running == 0)
 
 
-def run_jobs(
-    function: Callable[..., Any], jobs: Sequence[dict[str, Any]], n_jobs: int, progress: Progress
-) -> list[Any]:
+def run_jobs(function: Callable[..., Any], jobs: Sequence[dict[str, Any]], n_jobs: int, progress: Tick) -> list[Any]:
     """Call ``function(**job, progress=...)`` for every job and return the results in order.
 
     Jobs run in threads, since torch works outside Python's lock and the data need not be copied; in a
@@ -83,5 +81,5 @@ def run_jobs(
     return results
 
 
-def _silent(share: float, loss: float) -> None:
+def _silent(done: float, loss: float) -> None:
     """Report to nobody."""

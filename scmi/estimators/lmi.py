@@ -27,7 +27,6 @@ from ._validation import (
     as_matrix,
     as_points,
     check_counts,
-    check_number,
     check_same_length,
     count_copies,
     with_unpaired,
@@ -37,9 +36,10 @@ from .folds import FoldModel
 from .heldout import as_codes
 from .ksg import check_k, log_density_ratio, ratio_neighbours
 from .pairing import rowwise
+from .plan import Null, Plan
 from .result import LMIResult
-from .retraining import Null, check_retraining, estimate_and_retrain, n_trainings
-from .settings import Objective, Settings, check_objective, resolve_settings
+from .retraining import estimate_and_retrain
+from .settings import Objective, Settings, resolve_settings
 
 __all__ = ["LMI", "lmi"]
 
@@ -201,36 +201,23 @@ class LMI(BaseEstimator):  # type: ignore[misc]
                 stacklevel=user_stacklevel(),
             )
         matrix_x, matrix_y = with_unpaired(matrix_x, x_unpaired, "x"), with_unpaired(matrix_y, y_unpaired, "y")
-        check_counts(k=self.k, n_latent=1 if self.n_latent is None else self.n_latent)
-        check_retraining(self.null, self.n_retrain, self.n_permutations)
-        check_objective(self.objective)
-        for name, weight in (("lam", self.lam), ("alpha", self.alpha)):
-            check_number(name, weight)
-            if not 0 <= weight < np.inf:
-                raise ValueError(f"`{name}` is {weight}; give the weight of a loss, 0 or more.")
-        settings = resolve_settings(self.preset)
+        plan = Plan(
+            settings=resolve_settings(self.preset),
+            n_latent=self.n_latent,
+            k=self.k,
+            objective=self.objective,
+            lam=self.lam,
+            alpha=self.alpha,
+            n_permutations=self.n_permutations,
+            null=self.null,
+            n_retrain=self.n_retrain,
+            device=self.device,
+            n_jobs=self.n_jobs,
+        )
         pairing = rowwise(n, labels)
-        steps = settings.n_folds * n_trainings(self.null, self.n_retrain, self.n_permutations)
-        with progress_bar(steps, self.progress, "LMI") as tick:
+        with progress_bar(plan.n_trainings, self.progress, "LMI") as tick:
             self.result_, self.models_ = estimate_and_retrain(
-                matrix_x,
-                matrix_y,
-                pairing,
-                n_pairings=1,
-                n_latent=self.n_latent,
-                k=self.k,
-                objective=self.objective,
-                lam=self.lam,
-                alpha=self.alpha,
-                settings=settings,
-                rng=as_generator(self.rng),
-                device=self.device,
-                n_jobs=self.n_jobs,
-                progress=tick,
-                n_permutations=self.n_permutations,
-                null=self.null,
-                n_retrain=self.n_retrain,
-                strata=stratum,
+                matrix_x, matrix_y, pairing, plan, strata=stratum, rng=as_generator(self.rng), progress=tick
             )
         self.result_ = replace(self.result_, z_x=self.result_.z_x[:n], z_y=self.result_.z_y[:n])
         self.information_x_, self.information_y_ = held_out_information(

@@ -37,10 +37,10 @@ class MIResult:
     --------
     >>> import numpy as np
     >>> import scmi as sm
-    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> x = np.random.default_rng(0).normal(size=(60, 2))
     >>> result = sm.infonce(x, 2 * x)
-    >>> result.n_pairs, result.pmi.shape, result.mi > 1
-    (200, (200,), True)
+    >>> result.n_pairs, result.pmi.shape, result.mi > 0.5
+    (60, (60,), True)
     """
 
     mi: float

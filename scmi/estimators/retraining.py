@@ -1,7 +1,7 @@
 """What training anew would change: the error of an estimate from splits and seeds, and its null of models trained anew."""
 
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,86 +10,48 @@ from numpy.typing import NDArray
 from scmi._progress import Tick, after
 
 from ._sources import Matrix
-from ._validation import check_counts
 from .folds import FoldModel, check_enough, estimate, measure
 from .inference import check_exchangeable, p_value, permutations_within
 from .pairing import Draw, Index, Pairing
+from .plan import Plan
 from .result import LMIResult
 from .uncertainty import combined, interval
 
-__all__ = ["Null", "check_retraining", "estimate_and_retrain", "n_trainings"]
-
-Null = Literal["fixed", "retrain"]
-
-
-def check_retraining(null: str, n_retrain: int, n_permutations: int) -> None:
-    """Raise for a null that there isn't, or a number below 0."""
-    if null not in get_args(Null):
-        raise ValueError(f"null={null!r} is not known; choose one of {list(get_args(Null))}.")
-    for name, number in (("n_retrain", n_retrain), ("n_permutations", n_permutations)):
-        if number != 0:
-            check_counts(**{name: number})
-
-
-def n_trainings(null: Null, n_retrain: int, n_permutations: int) -> int:
-    """How often all folds are trained at most."""
-    return 1 + n_retrain + (null == "retrain" and n_permutations > 0) * (n_permutations + 1)
+__all__ = ["estimate_and_retrain"]
 
 
 def estimate_and_retrain(
     x: Matrix,
     y: Matrix,
     pairing: Pairing,
+    plan: Plan,
     *,
-    n_pairings: int,
-    n_permutations: int,
-    null: Null,
-    n_retrain: int,
     strata: Index | None,
     rng: np.random.Generator,
     progress: Tick,
-    **options: Any,
 ) -> tuple[LMIResult, list[FoldModel]]:
-    """The estimate, and what was asked of training anew.
+    """The estimate of :func:`scmi.estimators.folds.estimate`, and what the plan asks of training anew.
 
-    Parameters
-    ----------
-    x, y, pairing, n_pairings, n_permutations, strata, rng, progress, options
-        See :func:`scmi.estimators.folds.estimate`.
-    null
-        ``"fixed"``: the p-value of :func:`~scmi.estimators.inference.permutation_test`. ``"retrain"``: that of
-        estimates that are each trained anew, on permuted partners.
-    n_retrain
-        Estimates with other splits and seeds.
+    With ``null="fixed"`` the p-value is that of :func:`~scmi.estimators.inference.permutation_test`; with ``"retrain"``
+    that of estimates that are each trained anew, on permuted partners. ``n_retrain`` estimates have other splits and seeds.
     """
-    fixed = n_permutations if null == "fixed" else 0
-    result, models = estimate(
-        x,
-        y,
-        pairing,
-        n_pairings=n_pairings,
-        n_permutations=fixed,
-        strata=strata,
-        rng=rng,
-        progress=progress,
-        **options,
-    )
-    changes: dict[str, Any] = {
-        "params": {**result.params, "n_permutations": n_permutations, "null": null, "n_retrain": n_retrain}
-    }
-    n_folds = options["settings"].n_folds
-    if n_retrain:
+    fixed = plan if plan.null == "fixed" else replace(plan, n_permutations=0)
+    result, models = estimate(x, y, pairing, fixed, strata=strata, rng=rng, progress=progress)
+    asked = {name: getattr(plan, name) for name in ("n_permutations", "null", "n_retrain")}
+    changes: dict[str, Any] = {"params": {**result.params, **asked}}
+    n_folds = plan.settings.n_folds
+    if plan.n_retrain:
         done = after(progress, n_folds)
         again = [
-            _measured(x, y, pairing, result.pairs, child, after(done, n_folds * i), options)
-            for i, child in enumerate(rng.spawn(n_retrain))
+            _measured(x, y, pairing, result.pairs, plan, child, after(done, n_folds * i))
+            for i, child in enumerate(rng.spawn(plan.n_retrain))
         ]
         parts = {**result.se_parts, "retraining": float(np.std([result.mi, *again], ddof=1))}
         se = combined(parts)
         changes |= {"se": se, "se_parts": parts, "ci": interval(result.mi, se)}
-    if null == "retrain" and n_permutations:
-        done = after(progress, n_folds * (1 + n_retrain))
-        changes |= _retrained_test(x, y, pairing, result, n_pairings, n_permutations, strata, rng, done, options)
+    if plan.null == "retrain" and plan.n_permutations:
+        done = after(progress, n_folds * (1 + plan.n_retrain))
+        changes |= _retrained_test(x, y, pairing, result, plan, strata, rng, done)
     return replace(result, **changes), models
 
 
@@ -98,11 +60,11 @@ def _measured(
     y: Matrix,
     pairing: Pairing,
     pairs: Draw,
+    plan: Plan,
     rng: np.random.Generator,
     progress: Tick,
-    options: dict[str, Any],
 ) -> float:
-    return measure(x, y, pairing, pairs, rngs=rng.spawn(4), progress=progress, **options).mi
+    return measure(x, y, pairing, pairs, plan, rngs=rng.spawn(4), progress=progress).mi
 
 
 def _retrained_test(
@@ -110,12 +72,10 @@ def _retrained_test(
     y: Matrix,
     pairing: Pairing,
     result: LMIResult,
-    n_pairings: int,
-    n_permutations: int,
+    plan: Plan,
     strata: Index | None,
     rng: np.random.Generator,
     progress: Tick,
-    options: dict[str, Any],
 ) -> dict[str, Any]:
     """The fields ``p``, ``null`` and ``missing`` of a result."""
     choice_rng, observed_rng, shuffle_rng, null_rng = rng.spawn(4)
@@ -123,21 +83,21 @@ def _retrained_test(
     tested = one_barcode_per_group(pairing, choice_rng)
     labels = np.zeros(len(tested), np.int64) if strata is None else barcode_strata(tested, strata)
     try:
-        check_enough(tested, options["k"], options["settings"])
+        check_enough(tested, plan.k, plan.settings)
         check_exchangeable([labels])
     except ValueError as reason:
         return {"missing": {**missing, "p": str(reason)}}
-    n_folds = options["settings"].n_folds
+    n_folds = plan.settings.n_folds
     observed = result.mi
     if len(tested) < len(pairing):
-        pairs = tested.draw(observed_rng, n_pairings)
-        observed = _measured(x, y, tested, pairs, observed_rng, progress, options)
-    null = np.empty(n_permutations)
-    permutations = permutations_within(labels, n_permutations, shuffle_rng)
-    for i, (permutation, child) in enumerate(zip(permutations, null_rng.spawn(n_permutations), strict=True)):
+        pairs = tested.draw(observed_rng, plan.n_pairings)
+        observed = _measured(x, y, tested, pairs, plan, observed_rng, progress)
+    null = np.empty(plan.n_permutations)
+    permutations = permutations_within(labels, plan.n_permutations, shuffle_rng)
+    for i, (permutation, child) in enumerate(zip(permutations, null_rng.spawn(plan.n_permutations), strict=True)):
         permuted = with_partners(tested, permutation.astype(np.int64))
         done = after(progress, n_folds * (i + 1))
-        null[i] = _measured(x, y, permuted, permuted.draw(child, n_pairings), child, done, options)
+        null[i] = _measured(x, y, permuted, permuted.draw(child, plan.n_pairings), plan, child, done)
     return {"p": p_value(observed, null), "null": null, "missing": missing}
 
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .jobs import Progress
+from scmi._progress import Tick
+
 from .networks import CrossAutoencoder, Losses
 from .pairing import Draw
 from .rows import Rows
@@ -71,7 +72,7 @@ def train(
     settings: Settings,
     rng: np.random.Generator,
     device: torch.device,
-    progress: Progress,
+    progress: Tick,
 ) -> tuple[CrossAutoencoder, History]:
     """Train the two autoencoders on pairings drawn anew every epoch.
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scmi._progress import progress_bar
+from scmi._progress import Tick, progress_bar
 
 from ._sources import Matrix
 from ._validation import as_generator, as_labels, as_matrix, check_same_length
 from .folds import check_enough, run_folds
-from .jobs import Progress
 from .pairing import rowwise, split
 from .result import MIResult
 from .settings import Settings
@@ -95,8 +94,8 @@ def mine(
     >>> import numpy as np
     >>> import scmi as sm
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(1000, 2))
-    >>> y = x + rng.normal(size=(1000, 2))  # 1 bit
+    >>> x = rng.normal(size=(400, 2))
+    >>> y = x + rng.normal(size=(400, 2))  # 1 bit
     >>> for estimate in (sm.lmi, sm.mine, sm.infonce):
     ...     print(estimate.__name__, estimate(x, y).mi > 0.5)
     lmi True
@@ -160,8 +159,8 @@ def infonce(
     >>> import numpy as np
     >>> import scmi as sm
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(1000, 2))
-    >>> sm.infonce(x, x + rng.normal(size=(1000, 2))).mi > 0.5
+    >>> x = rng.normal(size=(400, 2))
+    >>> sm.infonce(x, x + rng.normal(size=(400, 2))).mi > 0.5
     True
     """
     return _estimate("infonce", x, y, groups, settings, rng, device, n_jobs, progress)
@@ -233,7 +232,7 @@ def _fit_fold(
     rng: np.random.Generator,
     device: str,
     threads: int,
-    progress: Progress,
+    progress: Tick,
 ) -> tuple[NDArray[np.float64], "History"]:
     # torch takes seconds to import, so it waits until a critic is trained.
     import torch

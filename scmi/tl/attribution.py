@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
 from scmi.estimators.inference import benjamini_hochberg
-from scmi.tl.lmi import REVERSE
+from scmi.tl._stored import REVERSE
 
 if TYPE_CHECKING:
     from anndata import AnnData

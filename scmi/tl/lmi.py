@@ -1,7 +1,6 @@
 """The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,28 +16,24 @@ from scmi._slots import (
     check_is_anndata,
     check_key_added,
     check_writable,
-    gene_mask,
     group_rows,
 )
-from scmi.estimators._validation import as_generator, check_counts
-from scmi.estimators.attribution import FeatureInformation, held_out_information
+from scmi.estimators._validation import as_generator
+from scmi.estimators.attribution import held_out_information
 from scmi.estimators.folds import check_enough
-from scmi.estimators.result import LMIResult
-from scmi.estimators.retraining import Null, check_retraining, estimate_and_retrain, n_trainings
-from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
+from scmi.estimators.plan import Null, Plan
+from scmi.estimators.retraining import estimate_and_retrain
+from scmi.estimators.settings import Objective, Settings, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
 from scmi.tl._conditioned import conditioned, covariate_of
-from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
+from scmi.tl._sides import Side, cells_of, side_of, warn_of_copies
+from scmi.tl._stored import store
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "lmi"]
-
-# Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
-# share one table of genes.
-REVERSE = "_reverse"
+__all__ = ["lmi"]
 
 
 def lmi(
@@ -207,12 +202,20 @@ def lmi(
     >>> bool(adata.obs["lmi_pmi"].notna().sum() == (adata.obs["lmi_n"] > 0).sum())
     True
     """
-    settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
-    check_retraining(null, n_retrain, n_permutations)
+    plan = Plan(
+        settings=resolve_settings(preset),
+        n_latent=n_latent,
+        k=k,
+        objective=objective,
+        n_pairings=n_pairings,
+        n_permutations=n_permutations,
+        null=null,
+        n_retrain=n_retrain,
+        device=device,
+        n_jobs=n_jobs,
+    )
     if n_permutations == 0 and condition_on is not None:
         raise ValueError("`condition_on` is tested by permutation; `n_permutations` must be at least 1.")
-    check_objective(objective)
     check_key_added(key_added)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
@@ -220,7 +223,7 @@ def lmi(
     clones = match_clones(
         cells_of(side_a), cells_of(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
     )
-    check_enough(clones.pairing, k, settings)
+    check_enough(clones.pairing, k, plan.settings)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
     covariate = None
     if condition_on is not None:
@@ -229,40 +232,22 @@ def lmi(
     warn_of_copies(side_a, clones.pairing.rows_x)
     warn_of_copies(side_b, clones.pairing.rows_y)
 
-    steps = settings.n_folds * n_trainings(null, n_retrain, n_permutations)
-    with progress_bar(steps, progress, "LMI") as tick:
+    with progress_bar(plan.n_trainings, progress, "LMI") as tick:
         result, models = estimate_and_retrain(
-            side_a.matrix,
-            side_b.matrix,
-            clones.pairing,
-            n_pairings=n_pairings,
-            n_latent=n_latent,
-            k=k,
-            objective=objective,
-            lam=1.0,
-            alpha=1.0,
-            settings=settings,
-            rng=rng,
-            device=device,
-            n_jobs=n_jobs,
-            progress=tick,
-            n_permutations=n_permutations,
-            null=null,
-            n_retrain=n_retrain,
-            strata=stratum,
+            side_a.matrix, side_b.matrix, clones.pairing, plan, strata=stratum, rng=rng, progress=tick
         )
     of_a, of_b = held_out_information(side_a.matrix, side_b.matrix, clones.pairing.groups, result, models)
     logger.info("%s in %d pairings", result, n_pairings)
 
-    stored = {}
+    conditional = None
     if covariate is not None:
-        stored["conditional"] = conditioned(
+        conditional = conditioned(
             result,
             models,
             clones.pairing.groups,
             covariate,
             k=k,
-            metric=settings.metric,
+            metric=plan.settings.metric,
             n_permutations=n_permutations,
             rng=rng.spawn(1)[0],
         )
@@ -275,18 +260,7 @@ def lmi(
         "condition_on": condition_on,
         **matrix_options,
     }
-    for target in (adata_a,) if adata_b is None else (adata_a, adata_b):
-        _clear(target, key_added, result.z_x.shape[1])
-        target.uns[key_added] = {
-            **_as_uns(result, asked),
-            **deepcopy(stored),
-            "pairs": _pairs(side_a, side_b, result),
-        }
-    _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key_added)
-    _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key_added)
-    if use_rep is None:
-        _write_genes(side_a, of_a, mask_var, f"{key_added}_r2{REVERSE if adata_b is None else ''}")
-        _write_genes(side_b, of_b, mask_var, f"{key_added}_r2")
+    store(side_a, side_b, result, (of_a, of_b), key_added, asked, conditional)
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)
@@ -361,93 +335,3 @@ def _strata(side: Side, column: str, paired: NDArray[np.int64]) -> NDArray[np.in
             "or drop their barcodes."
         )
     return labels
-
-
-def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
-    """What is worth keeping of a result, in types that h5ad and zarr can hold."""
-    history = pd.concat(
-        [
-            pd.DataFrame({"fold": fold, "step": h.step, "train": h.train, "validation": h.validation})
-            for fold, h in enumerate(result.history)
-        ],
-        ignore_index=True,
-    )
-    history.index = history.index.astype(str)
-    return {
-        "params": described({**result.params, **asked}),
-        "mi": result.mi,
-        "mi_corrected": result.mi_corrected,
-        "correction": result.correction,
-        "mi_se": result.se,
-        "mi_se_parts": result.se_parts,
-        "mi_ci": list(result.ci),
-        "p_value": result.p,
-        "null": result.null,
-        "missing": result.missing,
-        "drift": result.drift.set_axis(result.drift.index.astype(str)),
-        "settled": result.settled,
-        "n_pairs": result.n_pairs,
-        "mi_by_pairing": result.mi_by_pairing,
-        "history": history,
-    }
-
-
-def _pairs(side_a: Side, side_b: Side, result: LMIResult) -> pd.DataFrame:
-    """The first pairing, by name, so that it survives when cells are dropped or put in another order."""
-    chosen = np.flatnonzero((result.pairs.pairing == 0) & (result.fold >= 0))
-    names = [
-        side.target.obs_names[side.rows[rows[chosen]]].to_numpy(dtype=object)
-        for side, rows in ((side_a, result.pairs.row_x), (side_b, result.pairs.row_y))
-    ]
-    index = np.arange(len(chosen)).astype(str)
-    return pd.DataFrame({"cell_a": names[0], "cell_b": names[1], "fold": result.fold[chosen]}, index=index)
-
-
-def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
-    """Fill every slot with its missing value; the cells that were estimated are written over it."""
-    adata.obs[f"{key}_pmi"] = np.nan
-    adata.obs[f"{key}_pmi_sd"] = np.nan
-    adata.obs[f"{key}_n"] = 0
-    adata.obsm[f"X_{key}"] = np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)
-    for name in (f"{key}_r2", f"{key}_r2{REVERSE}"):
-        for end in ("", "_null", "_p", "_q"):
-            if name + end in adata.var.columns:
-                del adata.var[name + end]
-    adata.uns.pop(f"{key}_genes", None)
-
-
-def _write_cells(
-    side: Side, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
-) -> None:
-    n, mean, sd = _per_cell(paired, pmi, len(side.rows))
-    obs, rows = side.target.obs, side.rows
-    for column, values in ((f"{key}_pmi", mean), (f"{key}_pmi_sd", sd), (f"{key}_n", n)):
-        whole = obs[column].to_numpy(copy=True)
-        whole[rows] = values
-        obs[column] = whole
-    side.target.obsm[f"X_{key}"][rows] = latent
-
-
-def _write_genes(
-    side: Side, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
-) -> None:
-    mask = gene_mask(side.target, side.name, mask_var)
-    used = slice(None) if mask is None else mask
-    for end, values in (("", information.r2), ("_null", information.null), ("_p", information.p)):
-        whole = np.full(side.target.n_vars, np.nan)
-        whole[used] = values
-        side.target.var[column + end] = whole
-
-
-def _per_cell(
-    paired: NDArray[np.int64], pmi: NDArray[np.float64], n_cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Count, mean and standard deviation of a cell's pMI over the pairs it was estimated in."""
-    estimated = ~np.isnan(pmi)
-    paired, pmi = paired[estimated], pmi[estimated]
-    n = np.bincount(paired, minlength=n_cells)
-    total = np.bincount(paired, pmi, minlength=n_cells)
-    mean = np.divide(total, n, out=np.full(n_cells, np.nan), where=n > 0)
-    squares = np.bincount(paired, (pmi - mean[paired]) ** 2, minlength=n_cells)
-    sd = np.sqrt(np.divide(squares, n - 1, out=np.full(n_cells, np.nan), where=n > 1))
-    return n, mean, sd

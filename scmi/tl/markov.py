@@ -12,10 +12,13 @@ from scipy.sparse.csgraph import connected_components
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
 from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable
-from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators._validation import as_generator
 from scmi.estimators.comparison import Arm, Comparison, compare
 from scmi.estimators.folds import check_enough, estimate
-from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
+from scmi.estimators.pairing import Pairing
+from scmi.estimators.plan import Plan
+from scmi.estimators.result import LMIResult
+from scmi.estimators.settings import Objective, Settings, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp._downsample import downsample
 from scmi.pp.pairs import ClonePairs, match_clones
@@ -145,11 +148,16 @@ def markov_test(
     >>> test.late_late.mi > test.early_late.mi
     True
     """
-    settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
-    if n_permutations != 0:
-        check_counts(n_permutations=n_permutations)
-    check_objective(objective)
+    plan = Plan(
+        settings=resolve_settings(preset),
+        n_latent=n_latent,
+        k=k,
+        objective=objective,
+        n_pairings=n_pairings,
+        n_permutations=n_permutations,
+        device=device,
+        n_jobs=n_jobs,
+    )
     check_key_added(key_added)
     if clones not in ("shared", "all"):
         raise ValueError(f"clones={clones!r} is not known; choose 'shared' or 'all'.")
@@ -161,38 +169,16 @@ def markov_test(
     cut_rng, seed = rng.spawn(1)[0], int(rng.integers(2**63))
 
     sides = [_side(adata, sample, matrix_options) for sample in (early, late, sister)]
-    matched = [
-        match_clones(
-            cells_of(side), cells_of(sides[2]), pair_key, na_values=na_values, names=(side.name, sides[2].name)
-        )
-        for side in sides[:2]
-    ]
-    pairings, shared = _same_barcodes(matched, clones, cut_rng)
-    for pairing in pairings:
-        check_enough(pairing, k, settings)
-    for side, rows in zip(sides, (pairings[0].rows_x, pairings[1].rows_x, pairings[1].rows_y), strict=True):
-        warn_of_copies(side, rows)
+    pairings, shared = _pairings(sides, pair_key, na_values, clones, plan, cut_rng)
 
-    options: dict[str, Any] = {
-        "n_pairings": n_pairings,
-        "n_latent": n_latent,
-        "k": k,
-        "objective": objective,
-        "lam": 1.0,
-        "alpha": 1.0,
-        "settings": settings,
-        "device": device,
-        "n_jobs": n_jobs,
-        "n_permutations": n_permutations,
-    }
     steps = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
-    with progress_bar(settings.n_folds * steps, progress, "Markov test") as tick:
+    with progress_bar(plan.settings.n_folds * steps, progress, "Markov test") as tick:
 
         def test(matrices: Sequence[Any], before: int) -> Comparison:
             arms = [Arm(x=matrices[i], y=matrices[2], pairing=pairings[i]) for i in (0, 1)]
-            done = after(tick, settings.n_folds * before)
+            done = after(tick, plan.settings.n_folds * before)
             paired, own_rng = clones == "shared", np.random.default_rng(seed)
-            return compare(*arms, paired=paired, rng=own_rng, progress=done, **options)
+            return compare(*arms, plan=plan, paired=paired, rng=own_rng, progress=done)
 
         compared = test([side.matrix for side in sides], 0)
         names = (early.name, late.name, sister.name)
@@ -203,19 +189,21 @@ def markov_test(
             lower = MarkovTest.of(test(matrices, 2), names, depth=depth)
         ceiling, why = None, "one well only at the early time"
         if early_wells is not None:
-            done = after(tick, settings.n_folds * (steps - 1))
+            done = after(tick, plan.settings.n_folds * (steps - 1))
             among = shared if clones == "shared" else None
-            ceiling, why = _ceiling(
-                adata,
-                early_wells,
+            first, second = (_side(adata, sample, matrix_options) for sample in early_wells)
+            found, why = _ceiling(
+                first,
+                second,
                 pair_key,
                 na_values,
-                among,
-                matrix_options,
-                options,
-                np.random.default_rng(seed),
-                done,
+                among=among,
+                plan=plan,
+                rng=np.random.default_rng(seed),
+                progress=done,
             )
+            if found is not None:
+                ceiling = Estimate.of(found, (early_wells[0].name, early_wells[1].name))
     missing = {} if ceiling is not None else {"ceiling": why}
     result = MarkovTest.of(compared, names, depth_matched=lower, ceiling=ceiling, missing=missing)
     logger.info("%s", result)
@@ -299,7 +287,31 @@ def _side(adata: "AnnData", sample: _Sample, matrix_options: dict[str, Any]) -> 
     return side_of(f"adata[{sample.name}]", adata, sample.rows, matrix_options)
 
 
-def _same_barcodes(matched: Sequence[ClonePairs], clones: Clones, rng: np.random.Generator) -> tuple[list[Any], Any]:
+def _pairings(
+    sides: Sequence[Side],
+    pair_key: PairKey,
+    na_values: object,
+    clones: Clones,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> tuple[list[Pairing], pd.Index]:
+    """Early with the second late sample, the first late with the second; and the barcodes that both pairings have."""
+    last = sides[2]
+    matched = [
+        match_clones(cells_of(side), cells_of(last), pair_key, na_values=na_values, names=(side.name, last.name))
+        for side in sides[:2]
+    ]
+    pairings, shared = _same_barcodes(matched, clones, rng)
+    for pairing in pairings:
+        check_enough(pairing, plan.k, plan.settings)
+    for side, rows in zip(sides, (pairings[0].rows_x, pairings[1].rows_x, pairings[1].rows_y), strict=True):
+        warn_of_copies(side, rows)
+    return pairings, shared
+
+
+def _same_barcodes(
+    matched: Sequence[ClonePairs], clones: Clones, rng: np.random.Generator
+) -> tuple[list[Pairing], pd.Index]:
     """The pairings of both estimates, equally many barcodes, and the labels of those that both have."""
     a, b = matched
     shared = pd.Index(a.barcodes, dtype=object).intersection(pd.Index(b.barcodes, dtype=object), sort=False)
@@ -345,18 +357,17 @@ def _depth_matched(
 
 
 def _ceiling(
-    adata: "AnnData",
-    wells: tuple[_Sample, _Sample],
+    first: Side,
+    second: Side,
     pair_key: PairKey,
     na_values: object,
-    among: Any,
-    matrix_options: dict[str, Any],
-    options: dict[str, Any],
+    *,
+    among: pd.Index | None,
+    plan: Plan,
     rng: np.random.Generator,
     progress: Tick,
-) -> tuple[Estimate | None, str]:
+) -> tuple[LMIResult | None, str]:
     """Information between early sisters, or why it can't be told."""
-    first, second = (_side(adata, sample, matrix_options) for sample in wells)
     try:
         matched = match_clones(
             cells_of(first), cells_of(second), pair_key, na_values=na_values, names=(first.name, second.name)
@@ -364,8 +375,8 @@ def _ceiling(
         labels = pd.Index(matched.barcodes, dtype=object)
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
-        check_enough(pairing, options["k"], options["settings"])
+        check_enough(pairing, plan.k, plan.settings)
     except ValueError as reason:
         return None, str(reason)
-    result, _ = estimate(first.matrix, second.matrix, pairing, rng=rng, progress=progress, **options)
-    return Estimate.of(result, (wells[0].name, wells[1].name)), ""
+    result, _ = estimate(first.matrix, second.matrix, pairing, plan, rng=rng, progress=progress)
+    return result, ""

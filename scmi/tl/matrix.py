@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from scmi._progress import Tick, after, progress_bar
 from scmi._slots import DEFAULT, Default, check_column, check_groups, check_is_anndata, check_key_added, check_writable
-from scmi.estimators._validation import as_generator, check_counts
+from scmi.estimators._validation import as_generator
 from scmi.estimators.folds import check_enough, estimate
 from scmi.estimators.inference import benjamini_hochberg
-from scmi.estimators.settings import Objective, Settings, check_objective, resolve_settings
+from scmi.estimators.plan import Plan
+from scmi.estimators.settings import Objective, Settings, resolve_settings
 from scmi.pp._barcodes import PairKey
 from scmi.pp.pairs import match_clones
 from scmi.tl._sides import Side, cells_of, described, side_of, warn_of_copies
@@ -97,11 +98,16 @@ def lmi_matrix(
     >>> sm.get.lmi_matrix(adata)[["group_a", "group_b"]].values.tolist()
     [['2', '4'], ['2', '6'], ['4', '6']]
     """
-    settings = resolve_settings(preset)
-    check_counts(n_pairings=n_pairings, k=k, n_latent=1 if n_latent is None else n_latent)
-    if n_permutations != 0:
-        check_counts(n_permutations=n_permutations)
-    check_objective(objective)
+    plan = Plan(
+        settings=resolve_settings(preset),
+        n_latent=n_latent,
+        k=k,
+        objective=objective,
+        n_pairings=n_pairings,
+        n_permutations=n_permutations,
+        device=device,
+        n_jobs=n_jobs,
+    )
     check_key_added(key_added)
     check_is_anndata(adata, "adata")
     check_writable(adata, "adata")
@@ -110,24 +116,11 @@ def lmi_matrix(
     chosen = _groups(adata, groupby, groups)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     sides = [_side(adata, groupby, group, matrix_options) for group in chosen]
-    options: dict[str, Any] = {
-        "n_pairings": n_pairings,
-        "n_latent": n_latent,
-        "k": k,
-        "objective": objective,
-        "lam": 1.0,
-        "alpha": 1.0,
-        "settings": settings,
-        "device": device,
-        "n_jobs": n_jobs,
-        "n_permutations": n_permutations,
-    }
-
     pairs = list(itertools.combinations(range(len(chosen)), 2))
     rows = []
-    with progress_bar(settings.n_folds * len(pairs), progress, "LMI") as tick:
+    with progress_bar(plan.settings.n_folds * len(pairs), progress, "LMI") as tick:
         for i, ((a, b), own_rng) in enumerate(zip(pairs, as_generator(rng).spawn(len(pairs)), strict=True)):
-            row = _row(sides[a], sides[b], pair_key, na_values, own_rng, after(tick, settings.n_folds * i), options)
+            row = _row(sides[a], sides[b], pair_key, na_values, plan, own_rng, after(tick, plan.settings.n_folds * i))
             rows.append({"group_a": str(chosen[a]), "group_b": str(chosen[b]), **row})
     table = pd.DataFrame(rows)
     if table["bits"].isna().all():
@@ -137,7 +130,7 @@ def lmi_matrix(
     table.index = table.index.astype(str)
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": chosen, **matrix_options}
-    kept = {name: options[name] for name in ("n_pairings", "n_latent", "k", "objective", "n_permutations")}
+    kept = {name: getattr(plan, name) for name in ("n_pairings", "n_latent", "k", "objective", "n_permutations")}
     adata.uns[key_added] = {"params": described({**kept, **asked}), "table": table}
 
 
@@ -166,21 +159,21 @@ def _row(
     b: Side,
     pair_key: PairKey,
     na_values: object,
+    plan: Plan,
     rng: np.random.Generator,
     progress: Tick,
-    options: dict[str, Any],
 ) -> dict[str, Any]:
     """One estimate as a row of the table."""
     n = 0
     try:
         matched = match_clones(cells_of(a), cells_of(b), pair_key, na_values=na_values, names=(a.name, b.name))
         n = len(matched.barcodes)
-        check_enough(matched.pairing, options["k"], options["settings"])
+        check_enough(matched.pairing, plan.k, plan.settings)
     except ValueError as reason:
         return {**dict.fromkeys(("bits", "se", "ci_low", "ci_high", "p"), np.nan), "n": n, "note": str(reason)}
     warn_of_copies(a, matched.pairing.rows_x)
     warn_of_copies(b, matched.pairing.rows_y)
-    result, _ = estimate(a.matrix, b.matrix, matched.pairing, rng=rng, progress=progress, **options)
+    result, _ = estimate(a.matrix, b.matrix, matched.pairing, plan, rng=rng, progress=progress)
     return {
         "bits": result.mi,
         "se": result.se,

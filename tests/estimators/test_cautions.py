@@ -33,7 +33,7 @@ def test_ksg_cannot_say_more_than_the_saturation():
 
 
 def test_users_are_told_where_they_called():
-    x = np.random.default_rng(0).normal(size=(300, 1))
+    x = np.random.default_rng(0).normal(size=(150, 1))
     with pytest.warns(UserWarning, match="nearly deterministic") as caught:
         sm.lmi(x, x + 1e-6 * np.random.default_rng(1).normal(size=x.shape))
     assert all(w.filename == __file__ for w in caught)

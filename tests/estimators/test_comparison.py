@@ -5,20 +5,12 @@ import pytest
 
 from scmi.estimators.comparison import Arm, compare
 from scmi.estimators.pairing import Pairing, rowwise
+from scmi.estimators.plan import Plan
 from scmi.estimators.settings import Settings
 
-OPTIONS = {
-    "n_latent": 1,
-    "k": 3,
-    "objective": "cross",
-    "lam": 1.0,
-    "alpha": 1.0,
-    "settings": Settings(hidden=(16,), max_steps=20, patience=10),
-    "device": "cpu",
-    "n_jobs": 1,
-    "n_permutations": 0,
-    "n_pairings": 1,
-}
+PLAN = Plan(
+    settings=Settings(hidden=(16,), max_steps=20, patience=10), n_latent=1, objective="cross", device="cpu", n_jobs=1
+)
 
 
 def arms(n=400):
@@ -30,15 +22,9 @@ def arms(n=400):
     return [Arm(x=x, y=y, pairing=rowwise(n)) for x in (weak, strong)]
 
 
-def run(first, second, *, paired=True, **options):
-    return compare(
-        first,
-        second,
-        paired=paired,
-        rng=np.random.default_rng(0),
-        progress=lambda done, loss: None,
-        **{**OPTIONS, **options},
-    )
+def run(first, second, *, paired=True):
+    rng = np.random.default_rng(0)
+    return compare(first, second, plan=PLAN, paired=paired, rng=rng, progress=lambda done, loss: None)
 
 
 def test_difference():

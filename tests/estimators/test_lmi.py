@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 import scmi as sm
 from scmi.estimators.folds import estimate
 from scmi.estimators.pairing import Pairing, rowwise
+from scmi.estimators.plan import Plan
 from scmi.estimators.settings import Settings
 
 FAST = Settings(hidden=(32, 16), max_steps=60, patience=30)
@@ -31,16 +32,8 @@ def run(x, y, pairing, settings=FAST, seed=0, n_pairings=1):
         x,
         y,
         pairing,
-        n_pairings=n_pairings,
-        n_latent=4,
-        k=3,
-        objective="cross+infonce",
-        lam=1.0,
-        alpha=1.0,
-        settings=settings,
+        Plan(settings=settings, n_pairings=n_pairings, n_latent=4, device="cpu", n_jobs=1),
         rng=np.random.default_rng(seed),
-        device="cpu",
-        n_jobs=1,
         progress=lambda done, loss: None,
     )
 

@@ -24,6 +24,7 @@ import torch
 import scmi as sm
 from scmi.estimators.settings import Settings
 from scmi.pp.pairs import match_clones
+from scmi.tl._stored import _per_cell
 
 # `scmi.tl.lmi` as an attribute is the function.
 module = importlib.import_module("scmi.tl.lmi")
@@ -57,8 +58,8 @@ def result_of(monkeypatch):
     """Run, and hand out what the estimator returned and was given."""
     seen = []
 
-    def spy(x, y, pairing, **options):
-        answer = estimate(x, y, pairing, **options)
+    def spy(x, y, pairing, plan, **options):
+        answer = estimate(x, y, pairing, plan, **options)
         seen.append((answer[0], pairing))
         return answer
 
@@ -234,7 +235,7 @@ def test_every_cell_of_a_shared_barcode_has_a_value_given_enough_pairings(experi
 
 def test_cells_by_hand():
     paired, pmi = np.array([0, 2, 0, 2, 0, 3]), np.array([1.0, 2.0, 3.0, 5.0, 8.0, np.nan])
-    n, mean, sd = module._per_cell(paired, pmi, 5)
+    n, mean, sd = _per_cell(paired, pmi, 5)
     assert n.tolist() == [3, 0, 2, 0, 0]
     np.testing.assert_allclose(mean, [4, np.nan, 3.5, np.nan, np.nan])
     np.testing.assert_allclose(sd, [np.sqrt(13), np.nan, np.sqrt(4.5), np.nan, np.nan])
