@@ -1,6 +1,7 @@
 """Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "check_is_anndata",
     "check_key_added",
     "check_writable",
+    "did_you_mean",
     "gene_mask",
     "group_rows",
     "holds",
@@ -65,7 +67,8 @@ def check_column(adata: "AnnData", argument: str, column: object) -> None:
     if not isinstance(column, Hashable):
         raise TypeError(f"`{argument}` must name one column of `.obs`, got {column!r}.")
     if column not in adata.obs.columns:
-        raise KeyError(f"Did not find `{argument}={column!r}` in `.obs`, which has {list(adata.obs.columns)}.")
+        hint = did_you_mean(column, adata.obs.columns)
+        raise KeyError(f"Did not find `{argument}={column!r}` in `.obs`, which has {list(adata.obs.columns)}.{hint}")
 
 
 def check_groups(argument: str, groups: object) -> None:
@@ -81,13 +84,19 @@ def holds(adata: "AnnData", name: str, key: str, *parts: str) -> bool:
     return isinstance(stored, Mapping) and set(parts) <= set(stored)
 
 
-def check_writable(adata: "AnnData", name: str) -> None:
-    """Raise for a view: results written to it would vanish with it."""
+def check_writable(adata: "AnnData", name: str, otherwise: str = "") -> None:
+    """Raise for a view: results written to it would vanish with it. ``otherwise`` names another way out than a copy."""
     if adata.is_view:
         raise ValueError(
             f"`{name}` is a view, and results written to a view are lost with it. Pass a copy, "
-            "`day2 = adata[mask].copy()`, or the whole AnnData with `groupby=` and `groups=`."
+            f"`day2 = adata[mask].copy()`{otherwise}."
         )
+
+
+def did_you_mean(key: object, names: Iterable[object]) -> str:
+    """A sentence that names what is spelled much the same, if there is such."""
+    near = difflib.get_close_matches(str(key), list(map(str, names)))
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -123,6 +132,8 @@ def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | N
                 f"`mask_obs` must be boolean with one value per cell ({adata.n_obs}), got {mask.dtype} of shape "
                 f"{mask.shape}."
             )
+        if not mask.any():
+            raise ValueError(f"`mask_obs` selects none of the {adata.n_obs} cells.")
         values[~mask] = np.nan
     if np.isnan(values).all():
         raise ValueError(f"`.obs[{column!r}]` has no value in any of the cells to use.")

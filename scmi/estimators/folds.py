@@ -276,7 +276,7 @@ def _train_fold(
     torch.set_num_threads(threads)
     settings, target = plan.settings, resolve_device(plan.device)
     rows_x, rows_y = pairing.rows_of(training)
-    scale_x, scale_y = fit_scale(x, rows_x), fit_scale(y, rows_y)
+    scale_x, scale_y = (fit_scale(side, rows, common=plan.common_scale) for side, rows in ((x, rows_x), (y, rows_y)))
     side_x, side_y = Rows(x, scale_x, target, keep=rows_x), Rows(y, scale_y, target, keep=rows_y)
     groups = pairing.groups[training]
     if len(np.unique(groups)) == 1:  # a half that is one group can only be stopped by its own pairs

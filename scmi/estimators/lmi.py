@@ -471,7 +471,8 @@ def lmi(
     Parameters
     ----------
     x, y
-        Samples x features, dense or sparse; row i of both is one joint sample. A vector of labels (strings or categories:
+        Samples x features, dense or sparse; row i of both is one joint sample. Every column is scaled to unit variance, so pass
+        features rather than their principal components, whose size would be lost. A vector of labels (strings or categories:
         fate, cell type, perturbation) stands for its one-hot columns. Dask arrays (of dense or CSR chunks),
         HDF5 datasets and anndata's backed CSR are read once and kept if they take no more than 2 GiB, and otherwise
         read some rows at a time whenever they are needed.

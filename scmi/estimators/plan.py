@@ -17,6 +17,8 @@ Null = Literal["fixed", "retrain"]
 class Plan:
     """All of an estimate but its data and its random numbers; :class:`scmi.LMI` says what each part means.
 
+    With ``common_scale`` columns keep their relative size, as those of a representation do; otherwise each has unit variance.
+
     Raises
     ------
     TypeError
@@ -26,6 +28,7 @@ class Plan:
     """
 
     settings: Settings
+    common_scale: bool = False
     n_latent: int | None = None
     k: int = 3
     objective: Objective = "cross+infonce"

@@ -22,10 +22,11 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Scale:
-    """Column means, and the factors that bring columns to unit variance (0 for constant columns)."""
+    """Column means, the factors that bring columns to unit variance (0 for constant columns), and where to clip then."""
 
     mean: NDArray[np.float64]
     factor: NDArray[np.float64]
+    limit: NDArray[np.float64] | float = CLIP
 
     def undo(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Standardised values in the units of the data; constant columns come back as their constant."""
@@ -34,8 +35,24 @@ class Scale:
         return original
 
 
-def fit_scale(matrix: Matrix, rows: NDArray[np.int64]) -> Scale:
-    """The scale of some rows (those of the training half)."""
+def fit_scale(matrix: Matrix, rows: NDArray[np.int64], *, common: bool = False) -> Scale:
+    """The scale of some rows (those of the training half).
+
+    With ``common``, columns keep their relative size and have unit variance on average: those of a principal component
+    analysis say by it what is signal and what noise.
+    """
+    scale = _scale_of_columns(matrix, rows)
+    varies = scale.factor > 0
+    if not common or not varies.any():
+        return scale
+    sd = 1 / scale.factor[varies]
+    factor = np.where(varies, 1 / np.sqrt(np.mean(sd**2)), 0.0)
+    limit = np.zeros_like(factor)
+    limit[varies] = CLIP * sd * factor[varies]
+    return Scale(scale.mean, factor, limit)
+
+
+def _scale_of_columns(matrix: Matrix, rows: NDArray[np.int64]) -> Scale:
     if is_sparse(matrix):
         return _as_scale(*_sparse_moments(matrix, rows))
     mean = np.zeros(matrix.shape[1])
@@ -147,5 +164,5 @@ class Rows:
     def _standardised(self, values: Matrix) -> Tensor:
         standardised = _dense(values) - self._scale.mean
         standardised *= self._scale.factor
-        np.clip(standardised, -CLIP, CLIP, out=standardised)
+        np.clip(standardised, -self._scale.limit, self._scale.limit, out=standardised)
         return torch.from_numpy(standardised.astype(np.float32)).to(self._device)

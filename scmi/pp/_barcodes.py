@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from scmi._slots import did_you_mean
 from scmi.estimators._sources import is_sparse
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _find_slot(adata: AnnData, key: str, name: str) -> Literal["obs", "obsm"]:
         )
     if not (in_obs or in_obsm):
         columns, matrices = [str(c) for c in adata.obs.columns], list(adata.obsm)
-        near = difflib.get_close_matches(key, columns + matrices)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(key, columns + matrices)
         raise KeyError(
             f"Did not find {key!r} in `{name}.obs` or `{name}.obsm`.{hint} "
             f"There are obs {some(columns, 20)} and obsm {some(matrices, 20)}."

@@ -24,7 +24,7 @@ _TARGET_SUM = 1e4
 _CLIP = 10.0
 
 # exp(20) is 5e8: no logarithm of counts reaches it, and few columns of anything else stay below.
-_MAX_LOG = 20.0
+MAX_LOG = 20.0
 
 # Below this ratio of standard deviation to mean, Scanpy's variance of a float32 column is rounding error, which may
 # come out negative and turn into NaN.
@@ -259,14 +259,14 @@ def _is_logged(adata: AnnData, x: Any, layer: str | None, where: str) -> tuple[b
         remark = f"`.uns['log1p']` says that `{where}` is logged, but it holds whole numbers: it is taken for counts."
         return False, remark if noted else ""
     largest = float(values.max())
-    if noted and largest >= _MAX_LOG:
+    if noted and largest >= MAX_LOG:
         raise ValueError(
             f"`.uns['log1p']` says that `{where}` is logged, but its largest value is {largest:.4g}. "
             "If it is not, `del adata.uns['log1p']` first; if it is scaled, pass raw counts, such as `layer='counts'`."
         )
     if noted:
         why = "`.uns['log1p']` says so"
-    elif largest < _MAX_LOG and not _equal_totals(x):
+    elif largest < MAX_LOG and not _equal_totals(x):
         why = f"fractions, unequal totals, none above {largest:.3g}"
     else:
         return False, ""

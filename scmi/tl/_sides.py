@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from scmi._slots import DEFAULT, Default, matrix_of
 from scmi._warnings import user_stacklevel
-from scmi.estimators._sources import Matrix, as_stored, take_rows
+from scmi.estimators._sources import Matrix, Stored, as_stored, is_sparse, take_rows
 from scmi.estimators._validation import as_matrix, count_copies
+from scmi.pp.recipe import MAX_LOG
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,7 +34,28 @@ def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options
     if len(rows) < adata.n_obs:
         stored = as_stored(matrix, where)
         matrix = matrix[rows] if stored is None else stored.take(rows)
-    return Side(name, adata, rows, as_matrix(matrix, where, (adata.obs_names[rows], columns)))
+    checked = as_matrix(matrix, where, (adata.obs_names[rows], columns))
+    if matrix_options["use_rep"] is None:
+        _warn_of_counts(adata, matrix_options["layer"], checked)
+    return Side(name, adata, rows, checked)
+
+
+def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None:
+    """Warn of values that nobody seems to have logged; of what stays on disk nothing is known."""
+    slot = "X" if layer is None else layer
+    if adata.uns.get("recipe_lmi", {}).get("layer") == slot or (layer is None and "log1p" in adata.uns):
+        return
+    if isinstance(matrix, Stored):
+        return
+    values = matrix.data if is_sparse(matrix) else matrix
+    if values.size and values.min() >= 0 and values.max() > MAX_LOG:
+        where = ".X" if layer is None else f".layers[{layer!r}]"
+        warnings.warn(
+            f"`{where}` looks like counts: nothing is negative, the largest value is {values.max():.4g}, and `.uns` knows of no "
+            "logarithm. A few highly expressed genes then hide what the others tell. Run `sm.pp.recipe_lmi` first.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
 
 
 def cells_of(side: Side) -> "AnnData":

@@ -35,6 +35,9 @@ def gene_information(
     A small reconstruction error alone says nothing about genes that hardly vary (appendix A.2.3 of
     :cite:t:`Gowri2024`); R2 is relative to a gene's variance, and genes without any score nothing.
 
+    A small q says that a gene is predicted better than with other partners; R2 says how much better than by its mean, and may
+    be below 0 where there is little: such a gene is told of, but next to nothing. Look at both.
+
     A gene at the top is *predictable*; it need not be a cause of anything, and genes that go together share their rank.
 
     Parameters

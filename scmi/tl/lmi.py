@@ -95,7 +95,8 @@ def lmi(
     layer
         Layer to use instead of ``.X``.
     use_rep
-        ``.obsm`` entry to use instead of ``.X``.
+        ``.obsm`` entry to use instead of ``.X``. Genes are scaled to unit variance each; the columns of a representation
+        keep their relative size, by which those of ``X_pca`` tell signal from noise.
     mask_var
         Genes to use: boolean ``.var`` column or array, or None for all; by default ``.var["highly_variable"]`` where
         it is annotated.
@@ -159,8 +160,8 @@ def lmi(
         NaN for cells of other groups.
     `adata.var["lmi_r2"]`, `adata.var["lmi_r2_null"]`, `adata.var["lmi_r2_p"]` : float Series
         How well the cross-decoders predict the gene from the other population, in pairs that training never saw: the
-        share of its variance that they explain, what 5 % of the permutations of the partners reach, and the share of
-        permutations that reach it. NaN for genes that were not used or don't vary. With ``groupby``, where both
+        share of its variance that they explain, what 5 % of the permutations of the partners reach, and the p-value
+        among all of these, from their exact moments (:func:`scmi.estimators.attribution.summarise`). NaN for genes that were not used or don't vary. With ``groupby``, where both
         populations share ``.var``, these are the genes of the second group predicted from the first, and
         `lmi_r2_reverse` and so on those of the first predicted from the second. Not with ``use_rep``. Rank them with
         :func:`scmi.tl.gene_information`.
@@ -169,7 +170,7 @@ def lmi(
         misses in many dimensions was added), `mi_se`, `mi_se_parts` and `mi_ci` (standard error and 90 % interval of
         `mi`), `p_value` and `null` (the permutation test; see :class:`scmi.LMIResult`), `missing` (why an error or p is
         NaN), `drift` (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th
-        neighbour) and `settled` (whether `mi` stands still as these vary; see :class:`scmi.LMIResult`), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
+        neighbour, of the first pairing) and `settled` (whether `mi` stands still as these vary; see :class:`scmi.LMIResult`), `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p_value`, `null`, `n_pairs`, of the
         first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
         `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`.
         :func:`scmi.get.lmi` returns them tidy.
@@ -187,7 +188,8 @@ def lmi(
     Warns
     -----
     UserWarning
-        If cells are exact copies of each other, or one barcode covers an implausible share of the cells.
+        If cells are exact copies of each other, one barcode covers an implausible share of the cells, or the matrix looks
+        like counts that were never logged.
 
     References
     ----------
@@ -204,6 +206,7 @@ def lmi(
     """
     plan = Plan(
         settings=resolve_settings(preset),
+        common_scale=use_rep is not None,
         n_latent=n_latent,
         k=k,
         objective=objective,
@@ -277,6 +280,12 @@ def _prepare(
     """Check the objects that will be written to, and copy them if asked."""
     check_is_anndata(adata_a, "adata_a")
     if adata_b is None and (groupby is None or groups is None):
+        if groupby is not None:
+            check_column(adata_a, "groupby", groupby)
+            present = adata_a.obs[groupby].dropna().unique().tolist()
+            raise ValueError(f"`groups` is missing: name the two to compare, of {present} in `.obs[{groupby!r}]`.")
+        if groups is not None:
+            raise ValueError(f"`groupby` is missing: name the `.obs` column that holds the groups {groups!r}.")
         raise ValueError(
             "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
             '`groupby="day", groups=("2", "6")`.'
@@ -295,7 +304,7 @@ def _prepare(
         if 0 in adata.shape:
             raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
         if not copy:
-            check_writable(adata, name)
+            check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
         elif adata.isbacked:
             raise ValueError(
                 f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written to; "

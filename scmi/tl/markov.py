@@ -150,6 +150,7 @@ def markov_test(
     """
     plan = Plan(
         settings=resolve_settings(preset),
+        common_scale=use_rep is not None,
         n_latent=n_latent,
         k=k,
         objective=objective,

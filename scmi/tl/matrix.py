@@ -100,6 +100,7 @@ def lmi_matrix(
     """
     plan = Plan(
         settings=resolve_settings(preset),
+        common_scale=use_rep is not None,
         n_latent=n_latent,
         k=k,
         objective=objective,
@@ -110,7 +111,7 @@ def lmi_matrix(
     )
     check_key_added(key_added)
     check_is_anndata(adata, "adata")
-    check_writable(adata, "adata")
+    check_writable(adata, "adata", ", or the whole AnnData with `groupby=` and `groups=`")
     if 0 in adata.shape:
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     chosen = _groups(adata, groupby, groups)

@@ -87,7 +87,8 @@ def pmi_trend(
     a plateau. Where two slopes, the second one the lesser, explain clearly more (by Akaike's criterion, which counts
     what clone mates share), the onset is theirs: information saturates, and a single line through a rise that slows
     down starts too early. Its interval holds the central onsets of the resamples, each with that choice made anew,
-    rounded outward to the next 80th part of the cells.
+    rounded outward to the next 80th part of the cells. It holds what other clones would change, not what another training of
+    the estimate would (another ``rng`` in :func:`scmi.tl.lmi`).
 
     The p-value is of the hypothesis that pMI doesn't change: the best one-slope rise is compared with those of data sets
     in which each clone's deviations from the mean have a random sign. :math:`p = (b + 1) / (m + 1)`, where `b` of `m`
@@ -144,7 +145,8 @@ def pmi_trend(
     Warns
     -----
     UserWarning
-        If many cells have the lowest pseudotime, as where it stands for "off the lineage".
+        If many cells have the lowest pseudotime, as where it stands for "off the lineage"; if cells of both groups of the
+        estimate are used.
 
     References
     ----------
@@ -173,6 +175,8 @@ def pmi_trend(
         check_key_added(key_added)
     names = _names(pseudotime)
     pmi = masked_pmi(adata, key, mask_obs)
+    if mask_obs is None:
+        _warn_of_both_groups(adata, key, pmi)
     clone = _clones(adata, key, pair_key)
     lineages = [(name, *_lineage(adata, name, pmi, min_pseudotime, window)) for name in names]
 
@@ -203,6 +207,22 @@ def pmi_trend(
         "params": {name: value for name, value in params.items() if value is not None},
     }
     return adata if copy else None
+
+
+def _warn_of_both_groups(adata: "AnnData", key: str, pmi: Array) -> None:
+    """Early and late cells in one trend are hardly what is meant."""
+    params = adata.uns.get(key, {}).get("params", {})
+    groupby, groups = params.get("groupby"), params.get("groups")
+    if groupby not in adata.obs.columns or groups is None:
+        return
+    labels = adata.obs[groupby].astype(str).to_numpy()[~np.isnan(pmi)]
+    if np.isin(list(map(str, groups)), labels).all():
+        warnings.warn(
+            f"The trend runs over cells of both groups, {groups[0]!r} and {groups[1]!r} of `.obs[{groupby!r}]`. For those of one "
+            f"pass `mask_obs=adata.obs[{groupby!r}] == {groups[0]!r}`.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
 
 
 def _names(pseudotime: str | Sequence[str]) -> list[str]:

@@ -40,6 +40,24 @@ def test_values_are_clipped_at_ten(x):
     assert batch[:, 0].tolist() == [10.0, -10.0]
 
 
+def test_a_common_scale_keeps_the_relative_size_of_columns(x):
+    x[:, 0] *= 30
+    chosen = np.arange(20)
+    varies = np.arange(6) != 2
+    sd = x[chosen].std(axis=0)[varies]
+    x[30, 0], x[31, 0], x[31, 2] = 1e6, -1e6, 5.0
+    scale = fit_scale(x, chosen, common=True)
+    np.testing.assert_allclose(scale.factor[varies], 1 / np.sqrt(np.mean(sd**2)))
+    batch = Rows(x, scale, CPU).batch(np.arange(40)).numpy()
+    np.testing.assert_allclose(batch[:20, varies].std(axis=0), sd / np.sqrt(np.mean(sd**2)), rtol=1e-5)
+    assert (batch[:, 2] == 0).all()
+    # At ten standard deviations of its own.
+    np.testing.assert_allclose(
+        batch[[30, 31], 0], [10 * sd[0] * scale.factor[0], -10 * sd[0] * scale.factor[0]], rtol=1e-6
+    )
+    np.testing.assert_allclose(scale.undo(batch)[:20], x[:20], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("keep", [None, np.array([0, 3, 4, 39])])
 @pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csr_array, np.asfortranarray, np.float32, np.int16])

@@ -219,6 +219,7 @@ def test_spike_is_named():
         ({}, {"pair_key": "clon"}, KeyError, "Did you mean 'clone'"),
         ({"lmi_pmi": np.nan}, {}, ValueError, "has no value in any of the cells"),
         ({"pt": 1.0}, {}, ValueError, "has 1 different values"),
+        ({}, {"mask_obs": np.arange(40) > 40}, ValueError, "`mask_obs` selects none of the 40 cells"),
         ({}, {"mask_obs": np.arange(40) == 3}, ValueError, "has 1 cells .* fewer than `window=5`"),
         ({}, {"window": 0}, ValueError, "`window` must be at least 1"),
         ({}, {"confidence_level": 95}, ValueError, "`confidence_level` must be between 0 and 1"),
@@ -236,3 +237,10 @@ def test_mistakes(change, options, error, match):
 def test_a_view_is_refused():
     with pytest.raises(ValueError, match="is a view"):
         trend(cells(np.arange(40.0), np.arange(40.0))[:30])
+
+
+def test_cells_of_both_groups_are_hardly_meant(estimated):
+    match = r"cells of both groups, '2' and '6' of `.obs\['day'\]`. For those of one pass `mask_obs=adata.obs\['day'\] == '2'`"
+    with pytest.warns(UserWarning, match=match):
+        sm.tl.pmi_trend(estimated, "pseudotime", window=20, n_resamples=20)
+    sm.tl.pmi_trend(estimated, "pseudotime", mask_obs=estimated.obs["day"] == "2", window=20, n_resamples=20)
