@@ -23,7 +23,7 @@ DATA = Path(os.environ.get("SCMI_TEST_DATA", Path(__file__).parent / ".." / ".."
 @pytest.fixture(scope="session")
 def FAST():
     """Training that takes a tenth of a second."""
-    return Settings(hidden=(32, 16), max_steps=30, patience=15)
+    return Settings(hidden=(16,), max_steps=10, patience=10)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from scmi.estimators.pairing import Pairing, rowwise
 from scmi.estimators.plan import Plan
 from scmi.estimators.settings import Settings
 
-FAST = Settings(hidden=(32, 16), max_steps=60, patience=30)
+FAST = Settings(hidden=(16,), max_steps=20, patience=20)
 
 
 def gaussian(n, d, bits, seed):
