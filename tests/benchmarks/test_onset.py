@@ -9,7 +9,8 @@ import pytest
 
 import scmi as sm
 
-pytestmark = pytest.mark.benchmark
+# Some cells of a simulation show the same counts.
+pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore:.*exact copies:UserWarning")]
 
 SEEDS = range(100, 200)
 
