@@ -245,16 +245,17 @@ def test_transforms(name):
 
 
 @pytest.mark.parametrize("n_exclusive", range(6))
-def test_symmetries(n_exclusive):
-    """Circles: nothing of y can be predicted from x, and it grows harder with each dimension of one side alone."""
+@pytest.mark.parametrize(("shape", "called"), [("circle", "Circle"), ("gaussian_mixture", "Gaussian mixture")])
+def test_symmetries(shape, called, n_exclusive):
+    """Nothing of y can be predicted from x, and it grows harder with each dimension of one side alone."""
     theirs = published("app_symmetries.csv").query(
-        f"Distribution == 'Circle' and `Exclusive dimensions` == {n_exclusive}"
+        f"Distribution == '{called}' and `Exclusive dimensions` == {n_exclusive}"
     )
     best = theirs.set_index("Estimator")["mean"]
-    drawn = [sm.datasets.symmetric("circle", n_exclusive=n_exclusive, rng=300 + seed) for seed in range(5)]
+    drawn = [sm.datasets.symmetric(shape, n_exclusive=n_exclusive, rng=300 + seed) for seed in range(5)]
     found = errors_of(drawn) + drawn[0].truth
     print(
-        f"{n_exclusive} exclusive: {found.mean():.3f} (sd {found.std():.3f}) of {drawn[0].truth:.3f}; "
+        f"{shape}, {n_exclusive} exclusive: {found.mean():.3f} (sd {found.std():.3f}) of {drawn[0].truth:.3f}; "
         f"published LMI {best['LMI']:.3f}, best {best.idxmax()} {best.max():.3f}"
     )
     assert found.mean() > best["LMI"] - 0.05
