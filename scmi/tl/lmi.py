@@ -122,7 +122,7 @@ def lmi(
     n_retrain
         Further estimates of the same pairs, with other splits and seeds; their standard deviation becomes
         `mi_se_parts["retraining"]` and a part of `mi_se`. Each takes the time of the first one. Five tell it to a third,
-        ten to a quarter. 0, the default, leaves it out.
+        ten to a quarter. 0, the default, leaves it out; with fewer than a thousand barcodes it matters.
     strata
         ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
         only, so that what a stratum tells about both sides does not count as significant.
