@@ -110,7 +110,7 @@ def estimate(
     What the plan says of retraining is left to :func:`scmi.estimators.retraining.estimate_and_retrain`.
     """
     settings = plan.settings
-    check_enough(pairing, plan.k, settings)
+    check_enough(pairing, plan.k)
     split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
     pairs = pairing.draw(draw_rng, plan.n_pairings)
     mi, pmi, fold_of_pair, models, samples = measure(
@@ -236,7 +236,7 @@ def run_folds(function: Callable[..., Any], jobs: list[dict[str, Any]], n_jobs: 
         torch.set_num_threads(before)
 
 
-def check_enough(pairing: Pairing, k: int, settings: Settings) -> None:
+def check_enough(pairing: Pairing, k: int) -> None:
     """Raise if the barcodes are too few, or too tied together, to be split in halves."""
     n = len(pairing)
     needed = max(MIN_PAIRS, 2 * (k + 1))

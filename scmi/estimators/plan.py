@@ -1,9 +1,8 @@
 """What is asked of an estimate, checked before anything is computed."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
-
-import numpy as np
 
 from ._validation import check_counts, check_number
 from .settings import Objective, Settings, check_objective
@@ -51,7 +50,7 @@ class Plan:
         check_objective(self.objective)
         for name, weight in (("lam", self.lam), ("alpha", self.alpha)):
             check_number(name, weight)
-            if not 0 <= weight < np.inf:
+            if not 0 <= weight < math.inf:
                 raise ValueError(f"`{name}` is {weight}; give the weight of a loss, 0 or more.")
 
     @property

@@ -83,7 +83,7 @@ def _retrained_test(
     tested = one_barcode_per_group(pairing, choice_rng)
     labels = np.zeros(len(tested), np.int64) if strata is None else barcode_strata(tested, strata)
     try:
-        check_enough(tested, plan.k, plan.settings)
+        check_enough(tested, plan.k)
         check_exchangeable([labels])
     except ValueError as reason:
         return {"missing": {**missing, "p": str(reason)}}

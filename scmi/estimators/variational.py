@@ -180,7 +180,7 @@ def _estimate(
     matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
     n = check_same_length(matrix_x, matrix_y)
     pairing = rowwise(n, None if groups is None else as_labels(groups, n))
-    check_enough(pairing, 1, settings)
+    check_enough(pairing, 1)
     if not isinstance(settings, Settings):
         raise TypeError(f"`settings` must be a Settings, got {type(settings).__name__}.")
     split_rng, *fold_rngs = as_generator(rng).spawn(3)

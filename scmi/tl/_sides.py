@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scmi._slots import DEFAULT, Default, matrix_of
+from scmi._slots import DEFAULT, Default, holds, matrix_of
 from scmi._warnings import user_stacklevel
 from scmi.estimators._sources import Matrix, Stored, as_stored, is_sparse, take_rows
 from scmi.estimators._validation import as_matrix, count_copies
@@ -43,9 +43,8 @@ def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options
 def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None:
     """Warn of values that nobody seems to have logged; of what stays on disk nothing is known."""
     slot = "X" if layer is None else layer
-    if adata.uns.get("recipe_lmi", {}).get("layer") == slot or (layer is None and "log1p" in adata.uns):
-        return
-    if isinstance(matrix, Stored):
+    went_through_recipe = holds(adata, "adata", "recipe_lmi", "layer") and adata.uns["recipe_lmi"]["layer"] == slot
+    if went_through_recipe or (layer is None and "log1p" in adata.uns) or isinstance(matrix, Stored):
         return
     values = matrix.data if is_sparse(matrix) else matrix
     if values.size and values.min() >= 0 and values.max() > MAX_LOG:

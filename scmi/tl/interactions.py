@@ -207,14 +207,14 @@ def interactions(
     check_counts(n_splits=n_splits, n_shuffles=n_shuffles, k=k)
     check_number("held_out", held_out)
     check_objective(objective)
-    settings = resolve_settings(preset)
+    resolve_settings(preset)
     if not 0 < held_out < 1:
         raise ValueError(f"`held_out` is a share of the proteins, between 0 and 1, got {held_out}.")
     annotation = _annotation(read_embeddings(embeddings), pairs)
     estimate_rng, shuffle_rng, split_rng = as_generator(rng).spawn(3)
     splits = [_hold_out(annotation, held_out, split_rng, number) for number in range(n_splits)]
     for used in (annotation, *(_apart_from(annotation, held) for held in splits)):
-        check_enough(rowwise(len(used.first), used.first), k, settings)
+        check_enough(rowwise(len(used.first), used.first), k)
     options = {"k": k, "objective": objective, "preset": preset, "device": device, "n_jobs": n_jobs, "progress": False}
     # Of these only the estimate or the model is used: testing them would take longer than training them.
     untested = {**options, "n_permutations": 0}

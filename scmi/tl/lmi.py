@@ -226,7 +226,7 @@ def lmi(
     clones = match_clones(
         cells_of(side_a), cells_of(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
     )
-    check_enough(clones.pairing, k, plan.settings)
+    check_enough(clones.pairing, k)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
     covariate = None
     if condition_on is not None:

@@ -1,6 +1,7 @@
 """Is the early transcriptome enough to predict the late one, or do sisters share more?"""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -175,19 +176,20 @@ def markov_test(
     steps = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
     with progress_bar(plan.settings.n_folds * steps, progress, "Markov test") as tick:
 
-        def test(matrices: Sequence[Any], before: int) -> Comparison:
+        def test(matrices: Sequence[Any], before: int, made: Plan) -> Comparison:
             arms = [Arm(x=matrices[i], y=matrices[2], pairing=pairings[i]) for i in (0, 1)]
             done = after(tick, plan.settings.n_folds * before)
             paired, own_rng = clones == "shared", np.random.default_rng(seed)
-            return compare(*arms, plan=plan, paired=paired, rng=own_rng, progress=done)
+            return compare(*arms, plan=made, paired=paired, rng=own_rng, progress=done)
 
-        compared = test([side.matrix for side in sides], 0)
+        compared = test([side.matrix for side in sides], 0, plan)
         names = (early.name, late.name, sister.name)
         lower = None
         if counts_layer is not None:
             rows = [early.rows, late.rows, sister.rows]
             matrices, depth = _depth_matched(adata, rows, counts_layer, cut_rng)
-            lower = MarkovTest.of(test(matrices, 2), names, depth=depth)
+            # Genes, whatever representation the data were compared in.
+            lower = MarkovTest.of(test(matrices, 2, replace(plan, common_scale=False)), names, depth=depth)
         ceiling, why = None, "one well only at the early time"
         if early_wells is not None:
             done = after(tick, plan.settings.n_folds * (steps - 1))
@@ -304,7 +306,7 @@ def _pairings(
     ]
     pairings, shared = _same_barcodes(matched, clones, rng)
     for pairing in pairings:
-        check_enough(pairing, plan.k, plan.settings)
+        check_enough(pairing, plan.k)
     for side, rows in zip(sides, (pairings[0].rows_x, pairings[1].rows_x, pairings[1].rows_y), strict=True):
         warn_of_copies(side, rows)
     return pairings, shared
@@ -376,7 +378,7 @@ def _ceiling(
         labels = pd.Index(matched.barcodes, dtype=object)
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
-        check_enough(pairing, plan.k, plan.settings)
+        check_enough(pairing, plan.k)
     except ValueError as reason:
         return None, str(reason)
     result, _ = estimate(first.matrix, second.matrix, pairing, plan, rng=rng, progress=progress)

@@ -169,7 +169,7 @@ def _row(
     try:
         matched = match_clones(cells_of(a), cells_of(b), pair_key, na_values=na_values, names=(a.name, b.name))
         n = len(matched.barcodes)
-        check_enough(matched.pairing, plan.k, plan.settings)
+        check_enough(matched.pairing, plan.k)
     except ValueError as reason:
         return {**dict.fromkeys(("bits", "se", "ci_low", "ci_high", "p"), np.nan), "n": n, "note": str(reason)}
     warn_of_copies(a, matched.pairing.rows_x)

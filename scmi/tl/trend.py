@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from scmi._slots import check_is_anndata, check_key_added, check_writable, masked_pmi
+from scmi._slots import check_is_anndata, check_key_added, check_writable, holds, masked_pmi
 from scmi._warnings import user_stacklevel
 from scmi.estimators._validation import as_generator, check_counts, check_number
 from scmi.pp._barcodes import read_side
@@ -211,8 +211,9 @@ def pmi_trend(
 
 def _warn_of_both_groups(adata: "AnnData", key: str, pmi: Array) -> None:
     """Early and late cells in one trend are hardly what is meant."""
-    params = adata.uns.get(key, {}).get("params", {})
-    groupby, groups = params.get("groupby"), params.get("groups")
+    if not holds(adata, "adata", key, "params"):
+        return
+    groupby, groups = (adata.uns[key]["params"].get(name) for name in ("groupby", "groups"))
     if groupby not in adata.obs.columns or groups is None:
         return
     labels = adata.obs[groupby].astype(str).to_numpy()[~np.isnan(pmi)]

@@ -74,15 +74,15 @@ def test_split_keeps_groups_whole_and_sizes_close(groups, share, seed):
 
 def test_too_few_pairs_says_how_many_are_needed():
     with pytest.raises(ValueError, match="Only 19 pairs .* at least 20 are needed"):
-        check_enough(rowwise(19), 3, PRESETS["default"])
+        check_enough(rowwise(19), 3)
     with pytest.raises(ValueError, match="at least 42 are needed"):
-        check_enough(rowwise(41), 20, PRESETS["default"])
-    check_enough(rowwise(20), 3, PRESETS["default"])
+        check_enough(rowwise(41), 20)
+    check_enough(rowwise(20), 3)
 
 
 def test_one_group_for_most_pairs_cannot_be_split():
     with pytest.raises(ValueError, match="70 of 100 pairs belong to one group"):
-        check_enough(rowwise(100, np.r_[np.zeros(70), np.arange(1, 31)]), 3, PRESETS["default"])
+        check_enough(rowwise(100, np.r_[np.zeros(70), np.arange(1, 31)]), 3)
 
 
 def test_cells_take_turns_so_that_none_is_passed_over():

@@ -123,6 +123,14 @@ def test_result(cells, FAST, tmp_path):
     assert list(stored["params"]["times"]) == ["2", "6"]
 
 
+@pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
+def test_equal_depth_compares_genes_whatever_the_data_are(cells, FAST):
+    how = {**HOW, "counts_layer": "counts", "n_permutations": 0, "n_pairings": 2, "preset": FAST}
+    genes, places = (sm.tl.markov_test(cells, **how, use_rep=rep) for rep in (None, "X_spring"))
+    assert genes.difference != places.difference
+    assert genes.depth_matched.difference == places.depth_matched.difference
+
+
 def test_same_seed_same_numbers(cells, FAST):
     first, again, other = (
         sm.tl.markov_test(cells, **HOW, n_pairings=3, n_permutations=0, preset=FAST, rng=seed) for seed in (1, 1, 2)

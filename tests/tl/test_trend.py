@@ -244,3 +244,9 @@ def test_cells_of_both_groups_are_hardly_meant(estimated):
     with pytest.warns(UserWarning, match=match):
         sm.tl.pmi_trend(estimated, "pseudotime", window=20, n_resamples=20)
     sm.tl.pmi_trend(estimated, "pseudotime", mask_obs=estimated.obs["day"] == "2", window=20, n_resamples=20)
+
+
+def test_foreign_content_under_the_key(estimated):
+    estimated.uns["lmi"] = "mine"
+    sm.tl.pmi_trend(estimated, "pseudotime", pair_key="clone", window=20, n_resamples=20)
+    assert "lmi_trend" in estimated.uns
