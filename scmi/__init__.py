@@ -1,37 +1,57 @@
 """Mutual information between populations of single cells, in bits."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
-if TYPE_CHECKING:
-    from . import datasets, get, pl, pp, tl
-    from .estimators.ksg import ksg
+from ._version import __version__
+
+if _typing.TYPE_CHECKING:
+    from . import datasets, estimators, get, pl, pp, tl
     from .estimators.lmi import LMI, lmi
+    from .estimators.neighbours.ksg import ksg
+    from .estimators.peers.variational import infonce, mine
     from .estimators.result import LMIResult, MIResult
-    from .estimators.variational import infonce, mine
 
-__all__ = ["LMI", "LMIResult", "MIResult", "datasets", "get", "infonce", "ksg", "lmi", "mine", "pl", "pp", "tl"]
-__version__ = "0.1.0"
+__all__ = [
+    "LMI",
+    "LMIResult",
+    "MIResult",
+    "__version__",
+    "datasets",
+    "estimators",
+    "get",
+    "infonce",
+    "ksg",
+    "lmi",
+    "mine",
+    "pl",
+    "pp",
+    "tl",
+]
 
 # Loaded when first used: scikit-learn, numba, scanpy and torch take seconds, and `import scmi` should take none.
 _HOME = {
     "LMI": "scmi.estimators.lmi",
     "LMIResult": "scmi.estimators.result",
     "MIResult": "scmi.estimators.result",
-    "infonce": "scmi.estimators.variational",
-    "ksg": "scmi.estimators.ksg",
+    "infonce": "scmi.estimators.peers.variational",
+    "ksg": "scmi.estimators.neighbours.ksg",
     "lmi": "scmi.estimators.lmi",
-    "mine": "scmi.estimators.variational",
+    "mine": "scmi.estimators.peers.variational",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     if name not in __all__:
         raise AttributeError(f"module 'scmi' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name) if name in _HOME else import_module(f"scmi.{name}")
+    value = (
+        getattr(_importlib.import_module(_HOME[name]), name)
+        if name in _HOME
+        else _importlib.import_module(f"scmi.{name}")
+    )
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)

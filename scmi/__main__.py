@@ -31,7 +31,7 @@ def main() -> None:
     result, truth = adata.uns["lmi"], adata.uns["truth"]
     print(f"""
 pairs (shared barcodes)      {result["n_pairs"]:>8,}
-I(day 2; day 6), estimated   {result["mi_corrected"]:>8.3f} ± {result["mi_se"]:.1g} bits (p = {result["p_value"]:.1g})
+I(day 2; day 6), estimated   {result["mi"]:>8.3f} ± {result["se"]:.1g} bits (p = {result["p"]:.1g})
 I(day 2; day 6), true        {truth["day2_day6"]:>8.3f} bits, between the states; counting noise hides a part
 time                         {seconds:>8.1f} s
 

@@ -14,9 +14,9 @@ class Tick(Protocol):
     def __call__(self, done: float, loss: float) -> None: ...
 
 
-def after(tick: Tick, before: float) -> Tick:
-    """Moves the bar on from where earlier estimates left it."""
-    return lambda done, loss: tick(before + done, loss)
+def after(tick: Tick, before: float, unit: float = 1.0) -> Tick:
+    """Moves the bar on from where earlier estimates left it; ``unit`` is what one step of the caller's counts there."""
+    return lambda done, loss: tick(before + unit * done, loss)
 
 
 def is_shown(show: bool | None) -> bool:

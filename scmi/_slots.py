@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scmi.estimators._sources import as_stored
+from scmi.estimators.inputs.stored import as_stored
 
 if TYPE_CHECKING:
     from anndata import AnnData

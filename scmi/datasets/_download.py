@@ -36,8 +36,8 @@ def fetch(url: str, file: Path, progress: bool | None) -> Path:
     recorded = _beside(file, ".sha256")
     if recorded.exists() and recorded.read_text() != _sha256(file):
         raise ValueError(
-            f"{file} is not what was downloaded: its hash differs from the one in {recorded.name} beside it. Delete both "
-            "to download it again, or the latter alone if the change was meant."
+            f"{file} is not what was downloaded: its hash differs from the one in {recorded.name} beside it. Delete "
+            "both to download it again, or only the latter if the change was meant."
         )
     return file
 
@@ -50,7 +50,7 @@ def _optional(name: str) -> Any:
     except ImportError as error:
         raise ImportError(
             f"Downloading needs {name}: `pip install 'scmi[datasets]'`. Files that were put into a folder by hand need "
-            "nothing: pass it as `path=`."
+            "nothing: pass that folder as `path=`."
         ) from error
 
 

@@ -23,8 +23,9 @@ HIDDEN_CORRELATION = {4: 0.8, 6: 0.9}
 class LineageTruth(NamedTuple):
     """Mutual information between the states (fate and maturity) of two cells of one clone, in bits.
 
-    ``day2_day6`` is between a cell of day 2 and one of day 6, ``sisters`` between two cells of day 6 from different wells;
-    ``breakpoint`` is the day-2 maturity before which there is none, ``day2_day6_max`` what there is at maturity 1.
+    ``day2_day6`` is between a cell of day 2 and one of day 6, ``sisters`` between two cells of day 6 from different
+    wells; ``breakpoint`` is the day-2 maturity before which there is none, ``day2_day6_max`` what there is at maturity
+    1.
     """
 
     day2_day6: float
@@ -52,8 +53,8 @@ def day2_information(maturity: npt.ArrayLike) -> Array:
 def anchor_correlation(maturity: npt.ArrayLike, day: int, *, memory: bool) -> Array:
     """Correlation of a clone's cells on ``day`` with the vector that its cells have in common, by day-2 maturity.
 
-    With memory, that vector is a hidden bias, on which day 2 depends as much as days 4 and 6 do. Without, it is the state
-    of the clone on day 2 itself. Either way a day-2 and a day-6 cell come out correlated by the same amount.
+    With memory, that vector is a hidden bias, on which day 2 depends as much as days 4 and 6 do. Without, it is the
+    state of the clone on day 2 itself. Either way a day-2 and a day-6 cell come out correlated by the same amount.
     """
     rho = gaussian_correlation(day2_information(maturity))
     if memory:
@@ -65,10 +66,10 @@ def markov_sister_information(n_nodes: int = 64) -> float:
     """Bits between two day-6 cells of a clone whose only link is the state of the clone on day 2.
 
     Given the maturity, two sisters u, v are Gaussian with correlation r = rho(maturity)^2 per coordinate. Their
-    maturity is not seen, so their joint density is a mixture, and its ratio R to that of independent cells depends on two
-    numbers alone, a = |u + v|^2 / 4 and b = |u - v|^2 / 4, each standard exponential under independence:
+    maturity is not seen, so their joint density is a mixture, and its ratio R to that of independent cells depends on
+    two numbers alone, a = |u + v|^2 / 4 and b = |u - v|^2 / 4, each standard exponential under independence:
 
-        L_r = exp(a r / (1 + r) - b r / (1 - r)) / (1 - r^2),    R = E over maturity of L_r,    I = E_independent[R log2 R]
+        L_r = exp(a r / (1 + r) - b r / (1 - r)) / (1 - r^2),  R = E over maturity of L_r,  I = E_independent[R log2 R]
 
     Past the breakpoint the information is uniform on (0, MAX_INFORMATION) and 1 - r = 2^-information. Gauss-Legendre
     nodes are set in sqrt(a) and sqrt(b), which resolves the ridge at small b however near r is to 1.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scmi.estimators._validation import check_counts, check_number
+from scmi.estimators.inputs.checks import check_counts, check_number
 
 Array = npt.NDArray[np.float64]
 
@@ -30,8 +30,8 @@ class JointSample:
     labels_x, labels_y
         The label behind each row, where the two variables are coupled by labels.
     truth_is_bound
-        Whether ``truth`` and ``pmi`` are those of the hidden variables, so that ``truth`` bounds from above what x and y
-        share. False but where a simulator says otherwise.
+        Whether ``truth`` and ``pmi`` are those of the hidden variables, so that ``truth`` bounds from above what x and
+        y share. False but where a simulator says otherwise.
 
     Examples
     --------
@@ -54,7 +54,9 @@ def check_sizes(n_samples: int, n_features: int, n_informative: int = 1) -> None
     """Raise for sizes that can't be met."""
     check_counts(n_samples=n_samples, n_features=n_features, n_informative=n_informative)
     if n_informative > n_features:
-        raise ValueError(f"`n_informative` is {n_informative}, but `n_features` only {n_features}; give more features.")
+        raise ValueError(
+            f"`n_informative` is {n_informative}, but `n_features` is only {n_features}; give more features."
+        )
 
 
 def check_bits(bits: float, lowest: float, highest: float, why: str) -> None:
@@ -66,9 +68,7 @@ def check_bits(bits: float, lowest: float, highest: float, why: str) -> None:
 
 def gaussian_correlation(bits: float, n_pairs: int) -> float:
     """The correlation at which ``n_pairs`` independent Gaussian pairs share ``bits``."""
-    check_bits(
-        bits, 0.0, MAX_BITS_PER_PAIR * n_pairs, f"no less, nor more than {MAX_BITS_PER_PAIR:.0f} per informative pair"
-    )
+    check_bits(bits, 0.0, MAX_BITS_PER_PAIR * n_pairs, f"at most {MAX_BITS_PER_PAIR:.0f} per informative pair")
     return float(np.sqrt(1 - 2 ** (-2 * bits / n_pairs)))
 
 

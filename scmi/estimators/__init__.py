@@ -1,1 +1,97 @@
-"""Estimators on plain arrays: numbers in, bits out. Nothing here knows AnnData."""
+"""Estimators on plain arrays: numbers in, bits out. Nothing here knows AnnData.
+
+Where to look, room by room:
+
+- ``inputs``: what comes in. Matrices of every kind, rows and scales, who is paired with whom, checks.
+- ``neighbours``: how bits are counted. KSG, its kernels, and the Gaussian that it is compared with.
+- ``latent``: which latent space. A file per family, and the choice among them.
+- ``inference``: how sure. Tests, errors, intervals, the bias correction, what carries the information, onsets.
+- ``peers``: MINE and InfoNCE on raw arrays.
+
+Above them, ``crossfit`` is the estimate from top to bottom, ``lmi`` its one configuration and what users call,
+``settings`` the architecture and training, and ``result`` what comes out.
+"""
+
+import importlib as _importlib
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from .inference.attribution import FeatureInformation
+    from .inference.conditional import local_permutation_test, within_strata
+    from .inference.correction import Correction, correct
+    from .inference.heldout import HeldOut
+    from .inference.permutation import PermutationTest, benjamini_hochberg, permutation_test
+    from .inference.subsampling import DriftCheck, SubsamplingError, drift_check, subsampling_error
+    from .inputs.checks import TooFew
+    from .inputs.pairing import Draw
+    from .latent.descend import History
+    from .neighbours.conditional import conditional_ksg
+    from .neighbours.gaussian import gaussian_bound
+    from .neighbours.ksg import log_density_ratio, ratio_neighbours
+    from .peers.variational import CRITIC
+    from .settings import PRESETS, Settings
+
+# Beside LMI, lmi, ksg, mine, infonce and their results, which are the top level's. Loaded when first used, as there.
+_HOME = {
+    "CRITIC": "peers.variational",
+    "Correction": "inference.correction",
+    "Draw": "inputs.pairing",
+    "DriftCheck": "inference.subsampling",
+    "FeatureInformation": "inference.attribution",
+    "HeldOut": "inference.heldout",
+    "History": "latent.descend",
+    "PRESETS": "settings",
+    "PermutationTest": "inference.permutation",
+    "Settings": "settings",
+    "SubsamplingError": "inference.subsampling",
+    "TooFew": "inputs.checks",
+    "benjamini_hochberg": "inference.permutation",
+    "conditional_ksg": "neighbours.conditional",
+    "correct": "inference.correction",
+    "drift_check": "inference.subsampling",
+    "gaussian_bound": "neighbours.gaussian",
+    "local_permutation_test": "inference.conditional",
+    "log_density_ratio": "neighbours.ksg",
+    "permutation_test": "inference.permutation",
+    "ratio_neighbours": "neighbours.ksg",
+    "subsampling_error": "inference.subsampling",
+    "within_strata": "inference.conditional",
+}
+
+__all__ = [
+    "CRITIC",
+    "PRESETS",
+    "Correction",
+    "Draw",
+    "DriftCheck",
+    "FeatureInformation",
+    "HeldOut",
+    "History",
+    "PermutationTest",
+    "Settings",
+    "SubsamplingError",
+    "TooFew",
+    "benjamini_hochberg",
+    "conditional_ksg",
+    "correct",
+    "drift_check",
+    "gaussian_bound",
+    "local_permutation_test",
+    "log_density_ratio",
+    "permutation_test",
+    "ratio_neighbours",
+    "subsampling_error",
+    "within_strata",
+]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'scmi.estimators' has no attribute {name!r}")
+    value = getattr(_importlib.import_module(f"scmi.estimators.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,15 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from scmi._docs import with_shared_docs
+from scmi.estimators.inputs.pairing import Draw
+from scmi.typing import Bits, Index
 
 if TYPE_CHECKING:
-    from .pairing import Draw
-    from .training import History
+    from numpy.typing import NDArray
+
+    from scmi.estimators.latent.descend import History
 
 __all__ = ["LMIResult", "MIResult", "mi_by_pairing"]
 
 
+@with_shared_docs
 @dataclass(frozen=True, kw_only=True)
 class MIResult:
     """A mutual information estimate of a trained model.
@@ -30,8 +35,7 @@ class MIResult:
     history
         The course of each fold's training. For :func:`scmi.mine` and :func:`scmi.infonce` its losses are minus the
         bound, in bits.
-    params
-        The settings that gave this result.
+    {params}
 
     Examples
     --------
@@ -44,8 +48,8 @@ class MIResult:
     """
 
     mi: float
-    pmi: NDArray[np.float64] = field(repr=False)
-    fold: NDArray[np.int64] = field(repr=False)
+    pmi: Bits = field(repr=False)
+    fold: Index = field(repr=False)
     history: tuple["History", ...] = field(repr=False)
     params: dict[str, Any]
 
@@ -73,6 +77,7 @@ class MIResult:
         return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"
 
 
+@with_shared_docs
 @dataclass(frozen=True, kw_only=True)
 class LMIResult(MIResult):
     """A latent mutual information estimate and its parts.
@@ -80,10 +85,11 @@ class LMIResult(MIResult):
     Parameters
     ----------
     mi
-        Mutual information in bits: the mean of ``pmi`` over all estimated pairs, which is the plain estimate.
-    mi_corrected
-        The number to report, in bits: ``mi`` plus what KSG misses where dependence spreads over many dimensions, or
-        ``mi`` itself where that correction can't be trusted. See :func:`scmi.estimators.correction.correct`.
+        Mutual information in bits, the number to report: ``mi_ksg`` plus what KSG misses where dependence spreads over
+        many dimensions, or ``mi_ksg`` itself where that correction can't be trusted. See
+        :func:`scmi.estimators.inference.correction.correct`.
+    mi_ksg
+        The mean of ``pmi`` over all estimated pairs, in bits, before any correction.
     corrected
         Whether the correction was applied.
     correction
@@ -92,32 +98,32 @@ class LMIResult(MIResult):
         Standard error of ``mi`` in bits: its parts, added in squares.
     se_parts
         Where it comes from, in bits. ``"sampling"``: other barcodes of the same population, by subsampling with the
-        encoders fixed (:func:`scmi.estimators.subsampling.subsampling_error`, on the first random pairing, so that it
-        is a little too large where many are averaged). ``"pairing"``, where there are several random pairings: their
-        standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
+        encoders fixed (:func:`scmi.estimators.inference.subsampling.subsampling_error`, on the first random pairing, so
+        that it is a little too large where many are averaged). ``"pairing"``, where there are several random pairings:
+        their standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
         ``"retraining"``, with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
         same pairs; not measured otherwise.
     ci
-        90 % interval around ``mi``, normal. It leaves the bias out: for the interval around ``mi_corrected``, shift it by
-        ``mi_corrected - mi``.
+        90 % interval around ``mi``, normal, of the same width with and without a correction. It leaves the bias out.
     p
         Whether x and y are independent: one-sided, by permuting the partners of the held-out pairs of the first random
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see
-        :func:`scmi.estimators.inference.permutation_test`. Where a fold holds more than 700 pairs, as many of them,
-        drawn at random, serve for ``p`` and ``se``, so that both cost less than training: dependence of a few
-        hundredths of a bit may then be missed. With ``null="retrain"``: by estimating anew, with models of their own, pairs
-        whose partners are permuted.
+        :func:`scmi.estimators.inference.permutation.permutation_test`. Where a fold holds more than 700 pairs, as many
+        of them, drawn at random, serve for ``p`` and ``se``, so that both cost less than training: dependence of a few
+        hundredths of a bit may then be missed. With ``null="retrain"``: by estimating anew, with models of their own,
+        pairs whose partners are permuted.
     null
         The estimate under each permutation, in bits.
     missing
         Why ``se`` or ``p`` is NaN (too few pairs, or no test asked for); empty where neither is.
     drift
-        How ``mi`` would move with fewer pairs and other neighbours, for plotting: the ``mean`` and ``sd`` in bits over
-        ``n_subsets`` disjoint subsets of ``n_pairs`` pairs with the ``k``-th neighbour, of the pairs that serve for
-        ``se`` (their estimate is the row of one subset). No rows where these are too few.
+        How ``mi_ksg`` would move with fewer pairs and other neighbours, for plotting: the ``mean`` and ``sd`` in bits
+        over ``n_subsets`` disjoint subsets of ``n_pairs`` pairs with the ``k``-th neighbour, of the pairs that serve
+        for ``se`` (their estimate is the row of one subset). No rows where these are too few.
     settled
-        Whether neither half the pairs nor twice the neighbours move ``mi`` by more than two standard errors; see
-        :func:`scmi.estimators.subsampling.drift_check`. Where not, and no correction was applied, a warning says so.
+        Whether neither half the pairs nor twice the neighbours move ``mi_ksg`` by more than two standard errors; see
+        :func:`scmi.estimators.inference.subsampling.drift_check`. Where not, and no correction was applied, a warning
+        says so.
     pmi
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
         a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
@@ -130,8 +136,7 @@ class LMIResult(MIResult):
         so that they share one space.
     history
         The course of each fold's training.
-    params
-        The settings that gave this result.
+    {params}
 
     Examples
     --------
@@ -144,20 +149,20 @@ class LMIResult(MIResult):
     (200,)
     """
 
-    mi_corrected: float
+    mi_ksg: float
     corrected: bool
     correction: str
     se: float
     se_parts: dict[str, float]
     ci: tuple[float, float]
     p: float
-    null: NDArray[np.float64] = field(repr=False)
+    null: Bits = field(repr=False)
     missing: dict[str, str]
     drift: pd.DataFrame = field(repr=False)
     settled: bool
-    pairs: "Draw" = field(repr=False)
-    z_x: NDArray[np.float32] = field(repr=False)
-    z_y: NDArray[np.float32] = field(repr=False)
+    pairs: Draw = field(repr=False)
+    z_x: "NDArray[np.float32]" = field(repr=False)
+    z_y: "NDArray[np.float32]" = field(repr=False)
 
     @property
     def n_pairs(self) -> int:
@@ -166,26 +171,26 @@ class LMIResult(MIResult):
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers and the settings, flat and ready for JSON: one row of a table."""
-        more = {name: getattr(self, name) for name in ("mi_corrected", "corrected", "correction", "se", "p", "settled")}
+        more = {name: getattr(self, name) for name in ("mi_ksg", "corrected", "correction", "se", "p", "settled")}
         return {**super().to_dict(), **more, "ci_low": self.ci[0], "ci_high": self.ci[1]}
 
     def __str__(self) -> str:
-        plain = f" ({self.mi:.3f} before bias correction)" if self.corrected else ""
+        plain = f" ({self.mi_ksg:.3f} before bias correction)" if self.corrected else ""
         error = "" if np.isnan(self.se) else f" ± {_digits(self.se)}"
         p = "" if np.isnan(self.p) else f" (p = {_digits(self.p)})"
-        return f"{self.mi_corrected:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}"
+        return f"{self.mi:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}"
 
     @property
-    def mi_by_pairing(self) -> NDArray[np.float64]:
+    def mi_by_pairing(self) -> Bits:
         """Mutual information of each random pairing, in bits."""
         return mi_by_pairing(self.pairs, self.pmi)
 
 
-def mi_by_pairing(pairs: "Draw", pmi: NDArray[np.float64]) -> NDArray[np.float64]:
+def mi_by_pairing(pairs: Draw, pmi: Bits) -> Bits:
     """Mean pMI of each random pairing, in bits."""
     estimated = ~np.isnan(pmi)
     total = np.bincount(pairs.pairing[estimated], pmi[estimated])
-    mean: NDArray[np.float64] = total / np.bincount(pairs.pairing[estimated])
+    mean: Bits = total / np.bincount(pairs.pairing[estimated])
     return mean
 
 

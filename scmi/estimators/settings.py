@@ -1,11 +1,13 @@
 """How the networks are built and trained: the default and the paper's own settings."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from ._neighbours import Metric
+from scmi.estimators.inputs.checks import check_choice, check_counts, check_number
+from scmi.estimators.neighbours.windows import Metric
 
-__all__ = ["PRESETS", "Objective", "Settings", "check_objective", "resolve_settings"]
+__all__ = ["PRESETS", "Objective", "Settings", "resolve_settings"]
 
 Objective = Literal["cross", "infonce", "mine", "smile", "cross+infonce"]
 
@@ -48,6 +50,22 @@ class Settings:
         Estimate each half with the networks trained on the other (every pair gets a pMI), or only the second half.
     validation
         Share of the training half that is kept for early stopping.
+
+    Raises
+    ------
+    TypeError
+        If a count is not an integer, a number not a number, or a switch not a boolean.
+    ValueError
+        If one is out of range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import scmi as sm
+    >>> from scmi.estimators import PRESETS
+    >>> longer = replace(PRESETS["default"], max_steps=5000)
+    >>> sm.LMI(preset=longer).preset.max_steps
+    5000
     """
 
     closed_form: bool = True
@@ -63,6 +81,29 @@ class Settings:
     in_epochs: bool = False
     cross_fit: bool = True
     validation: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("closed_form", "dropout", "in_epochs", "cross_fit"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"`{name}` must be True or False, got {getattr(self, name)!r}.")
+        counts = {name: getattr(self, name) for name in ("max_steps", "check_every", "patience")}
+        if self.n_components is not None:
+            counts["n_components"] = self.n_components
+        check_counts(**counts)
+        # A pair can only be contrasted with others.
+        check_counts(least=2, batch_size=self.batch_size)
+        hidden: object = self.hidden
+        if not isinstance(hidden, tuple | list) or not hidden:
+            raise TypeError(f"`hidden` must be a tuple of layer sizes such as (64, 64), got {self.hidden!r}.")
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        for size in self.hidden:
+            check_counts(hidden=size)
+        check_choice("metric", self.metric, Metric)
+        for name, below in (("learning_rate", math.inf), ("validation", 1.0)):
+            value = getattr(self, name)
+            check_number(name, value)
+            if not 0 < value < below:
+                raise ValueError(f"`{name}` must be above 0 and below {below:g}, got {value}.")
 
     @property
     def n_folds(self) -> int:
@@ -101,9 +142,3 @@ def resolve_settings(preset: str | Settings) -> Settings:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"preset={preset!r} is not known; choose one of {sorted(PRESETS)} or pass a Settings.")
     return PRESETS[preset]
-
-
-def check_objective(objective: str) -> None:
-    """Raise for an objective that there isn't."""
-    if objective not in get_args(Objective):
-        raise ValueError(f"objective={objective!r} is not known; choose one of {list(get_args(Objective))}.")

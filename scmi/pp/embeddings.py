@@ -77,7 +77,9 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"`source` is {str(path)!r}, where there is no file; pass the path of an HDF5 file.")
     if not h5py.is_hdf5(path):
-        raise ValueError(f"`source` is {str(path)!r}, which is no HDF5 file; read it yourself and pass a DataFrame.")
+        raise ValueError(
+            f"`source` is {str(path)!r}, which is not an HDF5 file; read it yourself and pass a DataFrame."
+        )
     with h5py.File(path) as file:
         return {name: dataset[()] for name, dataset in _datasets(file)}
 

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
 from scmi._warnings import user_stacklevel
-from scmi.estimators._validation import as_generator, check_counts
-from scmi.estimators.pairing import Pairing
-from scmi.pp._barcodes import PairKey, Side, read_sides, some
+from scmi.estimators.inputs.checks import TooFew, as_generator, check_counts
+from scmi.estimators.inputs.pairing import Pairing, linked
+from scmi.pp.barcodes import Barcodes, PairKey, read_sides, some
+from scmi.typing import Index, Rng
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,7 +43,7 @@ def pair_clones(
     *,
     n_pairings: int = 1,
     na_values: object = None,
-    rng: int | np.random.Generator | None = 0,
+    rng: Rng = 0,
 ) -> pd.DataFrame:
     """Pair the cells of two objects that carry the same barcode.
 
@@ -165,7 +164,7 @@ def match_clones(
         )
     barcodes, index_a, index_b = _shared_barcodes(a, b)
     if len(barcodes) == 0:
-        raise ValueError(_nothing_shared(a, b))
+        raise TooFew(_nothing_shared(a, b))
     logger.info("%d barcodes are shared", len(barcodes))
     indptr_a, rows_a = _rows_by_barcode(a, index_a, len(barcodes))
     indptr_b, rows_b = _rows_by_barcode(b, index_b, len(barcodes))
@@ -192,7 +191,7 @@ def _check_objects(adata_a: AnnData, adata_b: AnnData) -> None:
         )
 
 
-def _shared_barcodes(a: Side, b: Side) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
+def _shared_barcodes(a: Barcodes, b: Barcodes) -> tuple[NDArray[Any], Index, Index]:
     """Labels on both sides, sorted, and for each label of a side its position there, or -1."""
     index_a, index_b = np.full(len(a.labels), -1, dtype=np.int64), np.full(len(b.labels), -1, dtype=np.int64)
     if a.kind != b.kind:
@@ -204,9 +203,7 @@ def _shared_barcodes(a: Side, b: Side) -> tuple[NDArray[Any], NDArray[np.int64],
     return a.labels[hit], index_a, index_b
 
 
-def _rows_by_barcode(
-    side: Side, index: NDArray[np.int64], n_shared: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows_by_barcode(side: Barcodes, index: Index, n_shared: int) -> tuple[Index, Index]:
     barcode = index[side.codes]
     keep = barcode >= 0
     barcode, rows = barcode[keep], side.rows[keep]
@@ -215,9 +212,7 @@ def _rows_by_barcode(
     return indptr, rows[np.argsort(barcode, kind="stable")]
 
 
-def _linked_barcodes(
-    indptr_a: NDArray[np.int64], rows_a: NDArray[np.int64], indptr_b: NDArray[np.int64], rows_b: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _linked_barcodes(indptr_a: Index, rows_a: Index, indptr_b: Index, rows_b: Index) -> Index:
     """Connected components of the graph whose edges join barcodes with the cells of either side, seen from barcodes."""
     n_shared = len(indptr_a) - 1
     barcode = np.concatenate([np.repeat(np.arange(n_shared), np.diff(indptr)) for indptr in (indptr_a, indptr_b)])
@@ -227,12 +222,10 @@ def _linked_barcodes(
         return np.arange(n_shared, dtype=np.int64)
     node = n_shared + np.concatenate([cell_a, len(cells_a) + cell_b])
     n_nodes = n_shared + len(cells_a) + len(cells_b)
-    graph = sp.coo_array((np.ones(len(node), dtype=np.int8), (barcode, node)), shape=(n_nodes, n_nodes))
-    _, component = connected_components(graph, directed=False)
-    return np.asarray(pd.factorize(component[:n_shared])[0], dtype=np.int64)
+    return linked(n_nodes, barcode, node)[:n_shared]
 
 
-def _nothing_shared(a: Side, b: Side) -> str:
+def _nothing_shared(a: Barcodes, b: Barcodes) -> str:
     message = (
         f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({some(a.labels, 3)}), "
         f"`{b.where}` has {len(b.labels)} ({some(b.labels, 3)})."
@@ -247,7 +240,7 @@ def _nothing_shared(a: Side, b: Side) -> str:
     return f"{message} Check that both sides write their barcodes alike, or pass `pair_key=(key_a, key_b)`."
 
 
-def _check_shares(side: Side, barcodes: NDArray[Any], n_cells: NDArray[np.int64]) -> None:
+def _check_shares(side: Barcodes, barcodes: NDArray[Any], n_cells: Index) -> None:
     n_barcoded = side.n_barcoded
     share = n_cells / n_barcoded
     largest = int(np.argmax(share))

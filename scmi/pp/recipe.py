@@ -11,10 +11,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
-from scmi.estimators._sources import is_sparse
-from scmi.estimators._validation import check_counts
+from scmi.estimators.inputs.checks import check_counts
+from scmi.estimators.inputs.stored import is_sparse
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,6 +34,7 @@ _MIN_VARIATION = 1e-3
 _BLOCK = 1 << 22
 
 
+@with_shared_docs
 def recipe_lmi(
     adata: AnnData, *, layer: str | None = None, n_top_genes: int = 1000, copy: bool = False
 ) -> AnnData | None:
@@ -54,12 +56,11 @@ def recipe_lmi(
     adata
         Cells x genes: counts (any numeric type, dense or sparse), or values that are normalised but not logged. Data
         that are already logged are recognised, warned about, and neither normalised nor logged again.
-    layer
-        Layer to preprocess, `.X` if None. The others are left as they are.
+    {layer}
+        The others are left as they are.
     n_top_genes
         How many genes to mark.
-    copy
-        Return a changed copy instead of changing `adata`.
+    {copy}
 
     Returns
     -------
@@ -81,7 +82,7 @@ def recipe_lmi(
     Raises
     ------
     TypeError
-        If `adata` is no AnnData, or its matrix is lazy or no matrix of numbers.
+        If `adata` is not an AnnData, or its matrix is lazy or does not hold numbers.
     KeyError
         If there is no such layer.
     ValueError
@@ -329,7 +330,7 @@ def _mark_variable(work: AnnData, varying: NDArray[np.bool_], n_top_genes: int, 
         sc.pp.highly_variable_genes(work, n_top_genes=n_top_genes)
     except IndexError as error:
         raise ValueError(
-            f"Scanpy cannot rank the genes of `{where}`, all of one dispersion: "
+            f"Scanpy can't rank the genes of `{where}`, which all have the same dispersion: "
             f"pass `n_top_genes={work.n_vars}` to mark them all."
         ) from error
 

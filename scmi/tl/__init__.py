@@ -1,14 +1,15 @@
 """Tools: AnnData in, results written into its slots; embeddings and pairs in, a result out."""
 
-from scmi.tl._markov_result import MarkovTest
-from scmi.tl.attribution import gene_information
-from scmi.tl.interactions import Interactions, interactions
-from scmi.tl.lmi import lmi
-from scmi.tl.markov import markov_test
-from scmi.tl.matrix import lmi_matrix
-from scmi.tl.trend import pmi_trend
+from scmi.tl._gene_information import gene_information
+from scmi.tl._interactions import Interactions, interactions
+from scmi.tl._lmi import lmi
+from scmi.tl._markov import markov_test
+from scmi.tl._markov_result import Estimate, MarkovTest
+from scmi.tl._matrix import lmi_matrix
+from scmi.tl._trend import pmi_trend
 
 __all__ = [
+    "Estimate",
     "Interactions",
     "MarkovTest",
     "gene_information",

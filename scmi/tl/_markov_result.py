@@ -4,24 +4,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scmi.estimators.comparison import Comparison
+from scmi.estimators.inference.comparison import Comparison
+from scmi.estimators.inference.interval import interval
 from scmi.estimators.result import LMIResult
+from scmi.typing import Bits
 
 __all__ = ["Estimate", "MarkovTest"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """One of the estimates of the test.
+    """One of the estimates of the Markov test.
 
     Parameters
     ----------
     between
         The two samples.
     mi
-        Mutual information in bits, without bias correction.
+        Mutual information in bits, the mean of the pMI: nothing is corrected, so that estimates can be compared.
     se
         Its standard error in bits.
     ci
@@ -32,6 +33,15 @@ class Estimate:
         The estimate under each permutation of the partners, in bits.
     n_pairs
         Barcodes estimated.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(400, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> test = sm.tl.markov_test(adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well")
+    >>> test.early_late.between
+    ('2', '6, well 1')
     """
 
     between: tuple[str, str]
@@ -39,7 +49,7 @@ class Estimate:
     se: float
     ci: tuple[float, float]
     p: float
-    null: NDArray[np.float64] = field(repr=False)
+    null: Bits = field(repr=False)
     n_pairs: int
 
     @classmethod
@@ -47,9 +57,9 @@ class Estimate:
         """The part of a result that the test keeps."""
         return cls(
             between=between,
-            mi=result.mi,
+            mi=result.mi_ksg,
             se=result.se,
-            ci=result.ci,
+            ci=interval(result.mi_ksg, result.se),
             p=result.p,
             null=result.null,
             n_pairs=result.n_pairs,
@@ -63,9 +73,9 @@ class Estimate:
         return {
             "between": list(self.between),
             "mi": self.mi,
-            "mi_se": self.se,
-            "mi_ci": list(self.ci),
-            "p_value": self.p,
+            "se": self.se,
+            "ci": list(self.ci),
+            "p": self.p,
             "null": self.null,
             "n_pairs": self.n_pairs,
         }
@@ -137,7 +147,7 @@ class MarkovTest:
     ) -> "MarkovTest":
         """The test from the two estimates; ``samples`` names the early one and the late ones."""
         early, late, sister = samples
-        total = compared.second.mi
+        total = compared.second.mi_ksg
         return cls(
             early_late=Estimate.of(compared.first, (early, sister)),
             late_late=Estimate.of(compared.second, (late, sister)),
@@ -160,14 +170,16 @@ class MarkovTest:
         if self.depth_matched is not None:
             lower = self.depth_matched
             controls.append(
-                f"at {lower.depth:,} counts per cell: {lower.difference:+.3f}{_plus_minus(lower.se)} bits (p = {lower.p:.1g})"
+                f"at {lower.depth:,} counts per cell: {lower.difference:+.3f}{_plus_minus(lower.se)} bits (p = "
+                f"{lower.p:.1g})"
             )
         if self.ceiling is not None:
             controls.append(f"ceiling {self.ceiling}")
         return "\n".join(
             [
                 f"{self.early_late}, {self.late_late}, {self.late_late.n_pairs:,} barcodes",
-                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = {self.p:.1g}){share}",
+                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = "
+                f"{self.p:.1g}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
             ]
         )
@@ -178,9 +190,9 @@ class MarkovTest:
             "early_late": self.early_late.as_uns(),
             "late_late": self.late_late.as_uns(),
             "difference": self.difference,
-            "difference_se": self.se,
-            "difference_ci": list(self.ci),
-            "p_value": self.p,
+            "se": self.se,
+            "ci": list(self.ci),
+            "p": self.p,
             "share": self.share,
             "depth": self.depth,
             **({} if self.depth_matched is None else {"depth_matched": self.depth_matched.as_uns()}),

@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from scmi._slots import DEFAULT, Default, holds, matrix_of
 from scmi._warnings import user_stacklevel
-from scmi.estimators._sources import Matrix, Stored, as_stored, is_sparse, take_rows
-from scmi.estimators._validation import as_matrix, count_copies
+from scmi.estimators.inputs.matrices import as_matrix, count_copies
+from scmi.estimators.inputs.stored import Piece, Stored, as_stored, is_sparse, take_rows
 from scmi.pp.recipe import MAX_LOG
+from scmi.typing import Matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Side", "cells_of", "described", "side_of", "warn_of_copies"]
+__all__ = ["Population", "cells_of", "described", "side_of", "warn_of_copies"]
 
 
-class Side(NamedTuple):
+class Population(NamedTuple):
     """One population: its name in messages, the object it is written to, and its rows there."""
 
     name: str
@@ -28,7 +29,7 @@ class Side(NamedTuple):
     matrix: Matrix
 
 
-def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> Side:
+def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> Population:
     """Some rows of an object and the matrix that a tool was asked to use."""
     matrix, where, columns = matrix_of(adata, name, **matrix_options)
     if len(rows) < adata.n_obs:
@@ -37,7 +38,7 @@ def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options
     checked = as_matrix(matrix, where, (adata.obs_names[rows], columns))
     if matrix_options["use_rep"] is None:
         _warn_of_counts(adata, matrix_options["layer"], checked)
-    return Side(name, adata, rows, checked)
+    return Population(name, adata, rows, checked)
 
 
 def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None:
@@ -46,23 +47,25 @@ def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None
     went_through_recipe = holds(adata, "adata", "recipe_lmi", "layer") and adata.uns["recipe_lmi"]["layer"] == slot
     if went_through_recipe or (layer is None and "log1p" in adata.uns) or isinstance(matrix, Stored):
         return
-    values = matrix.data if is_sparse(matrix) else matrix
+    read: Piece = matrix
+    values = read.data if is_sparse(read) else read
     if values.size and values.min() >= 0 and values.max() > MAX_LOG:
         where = ".X" if layer is None else f".layers[{layer!r}]"
         warnings.warn(
-            f"`{where}` looks like counts: nothing is negative, the largest value is {values.max():.4g}, and `.uns` knows of no "
-            "logarithm. A few highly expressed genes then hide what the others tell. Run `sm.pp.recipe_lmi` first.",
+            f"`{where}` looks like counts: nothing is negative, the largest value is {values.max():.4g}, and `.uns` "
+            "knows of no logarithm. A few highly expressed genes then hide what the others tell. Run "
+            "`sm.pp.recipe_lmi` first.",
             UserWarning,
             stacklevel=user_stacklevel(),
         )
 
 
-def cells_of(side: Side) -> "AnnData":
+def cells_of(side: Population) -> "AnnData":
     """The cells of a population, as a view where they are not all."""
     return side.target if len(side.rows) == side.target.n_obs else side.target[side.rows]
 
 
-def warn_of_copies(side: Side, paired: NDArray[np.int64]) -> None:
+def warn_of_copies(side: Population, paired: NDArray[np.int64]) -> None:
     """Warn of paired cells that are exact copies of each other."""
     paired = np.unique(paired)
     copies = count_copies(take_rows(side.matrix, paired))

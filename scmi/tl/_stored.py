@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._slots import Default, gene_mask
-from scmi.estimators.attribution import FeatureInformation
+from scmi.estimators.inference.attribution import FeatureInformation
+from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
-from scmi.tl._sides import Side, described
+from scmi.tl._sides import Population, described
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,10 +24,9 @@ REVERSE = "_reverse"
 
 
 def store(
-    side_a: Side,
-    side_b: Side,
-    result: LMIResult,
-    information: tuple[FeatureInformation, FeatureInformation],
+    side_a: Population,
+    side_b: Population,
+    model: LMI,
     key: str,
     asked: dict[str, Any],
     conditional: dict[str, Any] | None,
@@ -37,10 +37,8 @@ def store(
     ----------
     side_a, side_b
         The two populations, perhaps of one object.
-    result
-        The estimate.
-    information
-        Of the features of either side.
+    model
+        The fitted model.
     key
         Prefix of everything that is written.
     asked
@@ -48,6 +46,7 @@ def store(
     conditional
         What is left given a covariate, if that was asked.
     """
+    result = model.result_
     one_object = side_a.target is side_b.target
     for target in (side_a.target,) if one_object else (side_a.target, side_b.target):
         _clear(target, key, result.z_x.shape[1])
@@ -57,9 +56,9 @@ def store(
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key)
     if asked["use_rep"] is None:
-        of_a, of_b = information
-        _write_genes(side_a, of_a, asked["mask_var"], f"{key}_r2{REVERSE if one_object else ''}")
-        _write_genes(side_b, of_b, asked["mask_var"], f"{key}_r2")
+        reverse = REVERSE if one_object else ""
+        _write_genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
+        _write_genes(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
 
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
@@ -75,12 +74,12 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "params": described({**result.params, **asked}),
         "mi": result.mi,
-        "mi_corrected": result.mi_corrected,
+        "mi_ksg": result.mi_ksg,
         "correction": result.correction,
-        "mi_se": result.se,
-        "mi_se_parts": result.se_parts,
-        "mi_ci": list(result.ci),
-        "p_value": result.p,
+        "se": result.se,
+        "se_parts": result.se_parts,
+        "ci": list(result.ci),
+        "p": result.p,
         "null": result.null,
         "missing": result.missing,
         "drift": result.drift.set_axis(result.drift.index.astype(str)),
@@ -91,7 +90,7 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pairs(side_a: Side, side_b: Side, result: LMIResult) -> pd.DataFrame:
+def _pairs(side_a: Population, side_b: Population, result: LMIResult) -> pd.DataFrame:
     """The first pairing, by name, so that it survives when cells are dropped or put in another order."""
     chosen = np.flatnonzero((result.pairs.pairing == 0) & (result.fold >= 0))
     names = [
@@ -116,7 +115,7 @@ def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
 
 
 def _write_cells(
-    side: Side, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
+    side: Population, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
 ) -> None:
     n, mean, sd = _per_cell(paired, pmi, len(side.rows))
     obs, rows = side.target.obs, side.rows
@@ -128,7 +127,7 @@ def _write_cells(
 
 
 def _write_genes(
-    side: Side, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
+    side: Population, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
 ) -> None:
     mask = gene_mask(side.target, side.name, mask_var)
     used = slice(None) if mask is None else mask

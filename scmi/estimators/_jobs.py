@@ -1,0 +1,115 @@
+"""Several trainings at once, through joblib, with one progress display and a clean stop."""
+
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+import joblib
+
+from scmi._progress import Tick
+
+__all__ = ["FoldJob", "Job", "run_folds", "run_jobs"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Job(Protocol[T_co]):
+    """What is run: a function that reports how far it is."""
+
+    def __call__(self, *, progress: Tick) -> T_co: ...
+
+
+class FoldJob(Protocol[T_co]):
+    """The training of a fold, with the threads that it may use."""
+
+    def __call__(self, *, threads: int, progress: Tick) -> T_co: ...
+
+
+class _Stopped(Exception):
+    """Ends a training whose siblings have failed or were interrupted."""
+
+
+class _Board:
+    """Adds up how far each of several jobs is."""
+
+    def __init__(self, n_jobs: int, progress: Tick) -> None:
+        self._shares = [0.0] * n_jobs
+        self._progress = progress
+        self._changed = threading.Condition()
+        self._running = 0
+        self._stopped = False
+
+    def reporter(self, job: int) -> Tick:
+        """What job number ``job`` is to call with its share done and its loss."""
+
+        def report(done: float, loss: float) -> None:
+            with self._changed:
+                if self._stopped:
+                    raise _Stopped
+                self._shares[job] = done
+                self._progress(sum(self._shares), loss)
+
+        return report
+
+    def run(self, job: Job[T], number: int) -> T:
+        """Run a job in this thread, reporting as it goes."""
+        with self._changed:
+            self._running += 1
+        try:
+            return job(progress=self.reporter(number))
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Have every running job end at its next report, and wait for it: none may outlive the interpreter."""
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: self._running == 0)
+
+
+def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
+    """Call ``job(progress=...)`` for every job and return the results in order.
+
+    Jobs run in threads, since torch works outside Python's lock and the data need not be copied; in a
+    :func:`joblib.parallel_config` context they run wherever its backend takes them.
+    """
+    board = _Board(len(jobs), progress)
+    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    shared = getattr(backend, "supports_sharedmem", False)
+    # A progress bar can't travel to another process; there each job is reported when it is done.
+    calls = (
+        joblib.delayed(board.run)(job, i) if shared else joblib.delayed(job)(progress=_silent)
+        for i, job in enumerate(jobs)
+    )
+    results: list[T] = []
+    try:
+        for i, result in enumerate(parallel(calls)):
+            results.append(result)
+            if not shared:
+                board.reporter(i)(1.0, float("nan"))
+    finally:
+        board.stop()
+    return results
+
+
+def _silent(done: float, loss: float) -> None:
+    """Report to nobody."""
+
+
+def run_folds(jobs: Sequence[FoldJob[T]], n_jobs: int, progress: Tick) -> list[T]:
+    """Call ``job(threads=..., progress=...)`` for the training of every fold; the results in order."""
+    import torch
+
+    # Each fold gets its share of the threads however many folds run at once: with another number of threads the same
+    # seed could give other last digits.
+    before = torch.get_num_threads()
+    threads = max(1, before // len(jobs))
+    try:
+        return run_jobs([partial(job, threads=threads) for job in jobs], n_jobs, progress)
+    finally:
+        torch.set_num_threads(before)

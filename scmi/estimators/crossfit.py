@@ -1,0 +1,240 @@
+"""The estimate itself, from top to bottom: split by barcode, fit, encode the other half, KSG, correct, and how sure."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scmi._progress import Tick, after
+from scmi._version import __version__
+from scmi._warnings import user_stacklevel
+from scmi.estimators.inference.cautions import cautions
+from scmi.estimators.inference.correction import correct
+from scmi.estimators.inference.heldout import HeldOut
+from scmi.estimators.inference.interval import combined, interval, uncertainty
+from scmi.estimators.inference.retraining import retrained_null, retraining_error
+from scmi.estimators.inputs.checks import TooFew
+from scmi.estimators.inputs.matrices import as_points
+from scmi.estimators.inputs.pairing import Draw, Pairing, check_enough, split
+from scmi.typing import Bits, Index, Matrix, Values
+
+from ._fold import Fold, Trained, apply, fit_fold
+from ._jobs import run_folds
+from .configuration import Configuration
+from .result import LMIResult, mi_by_pairing
+
+__all__ = ["cross_fit", "measure"]
+
+# Exact KSG takes a time that grows with the square of the pairs. More than this are estimated in random batches, as the
+# paper does from 1,000 on.
+KSG_PAIRS = 50_000
+# Pairings whose latents the bias correction looks at: they hold the same barcodes, so more of them add little, and
+# where there are many barcodes one is enough.
+CORRECTED_PAIRINGS = 4
+MANY_BARCODES = 3000
+
+
+class Measured(NamedTuple):
+    """The mean of the pMI in bits, the pMI and fold of each pair, the folds, and the latents that all this is of."""
+
+    mi_ksg: float
+    pmi: Bits
+    fold: Index
+    folds: list[Fold]
+    samples: list[tuple[Values, Values]]
+
+
+def cross_fit(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    configuration: Configuration,
+    *,
+    rng: np.random.Generator,
+    progress: Tick,
+    strata: Index | None = None,
+    common_scale: bool = False,
+    n_pairings: int | None = None,
+) -> tuple[LMIResult, list[Fold]]:
+    """Train one model per fold and estimate random pairings of the barcodes it never saw.
+
+    No estimated pairing influences a gradient, a stopping time or a scale: the halves are split by whole groups of
+    barcodes, and the validation pairs for early stopping come from the training half.
+
+    Parameters
+    ----------
+    x, y
+        The two matrices.
+    pairing
+        Which of their rows carry each barcode.
+    configuration
+        How the estimate is made; checked.
+    rng
+        Source of all randomness here.
+    progress
+        Called with the number of trainings done, ``configuration.n_trainings`` in all.
+    strata
+        A label for each row of x; partners are permuted within them.
+    common_scale
+        Whether columns keep their relative size.
+    n_pairings
+        Instead of that of the configuration.
+    """
+    settings, ksg = configuration.settings, configuration.ksg
+    n_pairings = configuration.n_pairings if n_pairings is None else n_pairings
+    check_enough(pairing, ksg.k)
+    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
+    pairs = pairing.draw(draw_rng, n_pairings)
+    estimated = partial(measure, x, y, configuration=configuration, common_scale=common_scale)
+    mi_ksg, pmi, fold_of_pair, folds, samples = estimated(
+        pairing, pairs, strata=strata, rngs=(split_rng, batch_rng, *fold_rngs), progress=progress
+    )
+    correction = correct(samples, mi_ksg, ksg=ksg, rng=correction_rng)
+    retrains = configuration.null == "retrain" and configuration.n_permutations > 0
+    found = uncertainty(
+        [fold.held_out for fold in folds],
+        mi_by_pairing(pairs, pmi),
+        ksg=ksg,
+        n_permutations=0 if retrains else configuration.n_permutations,
+        rng=error_rng,
+    )
+    parts, p, null, missing = found.se_parts, found.p, found.null, found.missing
+
+    def again(pairing: Pairing, pairs: Draw, rng: np.random.Generator, progress: Tick) -> float:
+        in_folds = after(progress, 0, unit=1 / settings.n_folds)
+        return estimated(pairing, pairs, strata=None, rngs=rng.spawn(4), progress=in_folds).mi_ksg
+
+    if configuration.n_retrain:
+        done = after(progress, settings.n_folds, unit=settings.n_folds)
+        parts["retraining"] = retraining_error(again, pairing, pairs, mi_ksg, configuration.n_retrain, rng, done)
+    if retrains:
+        done = after(progress, settings.n_folds * (1 + configuration.n_retrain), unit=settings.n_folds)
+        missing = {name: why for name, why in missing.items() if name != "p"}
+        try:
+            p, null = retrained_null(
+                again,
+                pairing,
+                mi_ksg,
+                ksg=ksg,
+                n_permutations=configuration.n_permutations,
+                n_pairings=n_pairings,
+                strata=strata,
+                rng=rng,
+                progress=done,
+            )
+        except TooFew as reason:
+            missing["p"] = str(reason)
+    se = combined(parts)
+    result = LMIResult(
+        mi=correction.mi,
+        mi_ksg=mi_ksg,
+        corrected=correction.applied,
+        correction=correction.reason,
+        se=se,
+        se_parts=parts,
+        ci=interval(correction.mi, se),
+        p=p,
+        null=null,
+        missing=missing,
+        drift=found.drift,
+        settled=found.settled,
+        pmi=pmi,
+        fold=fold_of_pair,
+        pairs=pairs,
+        z_x=folds[0].encode_x(x),
+        z_y=folds[0].encode_y(y),
+        history=tuple(fold.history for fold in folds),
+        params=_params(configuration, folds, n_pairings),
+    )
+    for caution in cautions(
+        mi_ksg,
+        min(KSG_PAIRS, len(samples[0][0])),
+        max(fold.n_latent for fold in folds),
+        improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),
+        drifting=not (found.settled or correction.applied),
+    ):
+        warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
+    return result, folds
+
+
+def measure(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    pairs: Draw,
+    *,
+    configuration: Configuration,
+    common_scale: bool,
+    strata: Index | None,
+    rngs: Sequence[np.random.Generator],
+    progress: Tick,
+) -> Measured:
+    """Split, fit, encode and apply KSG: the estimate without correction, errors and cautions.
+
+    ``rngs`` are those of the split, of KSG's batches and of each fold.
+    """
+    split_rng, batch_rng, *fold_rngs = rngs
+    first, second = split(pairing.groups, 0.5, split_rng)
+    halves = [(first, second), (second, first)][: configuration.settings.n_folds]
+    shared: dict[str, Any] = {"x": x, "y": y, "pairing": pairing}
+    shared |= {"configuration": configuration, "common_scale": common_scale}
+    jobs = [
+        partial(fit_fold, **shared, training=training, rng=rng)
+        for (training, _), rng in zip(halves, fold_rngs, strict=False)
+    ]
+    trained: list[Trained] = run_folds(jobs, configuration.n_jobs, progress)
+
+    ksg, n_pairings = configuration.ksg, int(pairs.pairing.max()) + 1
+    pmi = np.full(len(pairs.barcode), np.nan)
+    fold_of_pair = np.full(len(pairs.barcode), -1)
+    folds: list[Fold] = []
+    samples: list[tuple[Values, Values]] = []
+    for number, (model, scales, history) in enumerate(trained):
+        at = np.flatnonzero(np.isin(pairs.barcode, halves[number][1]))
+        own = Draw(*(part[at] for part in pairs))
+        # Each cell is encoded once, however many pairings it is in.
+        rows_x, at_x = np.unique(own.row_x, return_inverse=True)
+        rows_y, at_y = np.unique(own.row_y, return_inverse=True)
+        z_x = as_points(apply([model.encoder_x], x, scales[0], rows_x), "The latent representation of x")
+        z_y = as_points(apply([model.encoder_y], y, scales[1], rows_y), "The latent representation of y")
+        by_pairing = [np.flatnonzero(own.pairing == pairing_number) for pairing_number in range(n_pairings)]
+        first_pairing = by_pairing[0]
+        held_out = HeldOut(
+            z_x[at_x[first_pairing]],
+            z_y[at_y[first_pairing]],
+            groups=pairing.groups[own.barcode[first_pairing]],
+            strata=None if strata is None else strata[own.row_x[first_pairing]],
+        )
+        own_first = Draw(*(part[first_pairing] for part in own))
+        folds.append(Fold(model, *scales, history, ksg, own_first, held_out))
+        for rows in by_pairing:
+            for batch in _batches(rows, batch_rng):
+                pmi[at[batch]] = ksg.pointwise(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
+        fold_of_pair[at] = number
+        n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_BARCODES else 1
+        for rows in by_pairing[:n_corrected]:
+            samples.append((z_x[at_x[rows[:KSG_PAIRS]]], z_y[at_y[rows[:KSG_PAIRS]]]))
+    return Measured(float(pmi[fold_of_pair >= 0].mean()), pmi, fold_of_pair, folds, samples)
+
+
+def _batches(rows: Index, rng: np.random.Generator) -> list[Index]:
+    """All pairs of a pairing in random order, in as few parts as exact KSG can bear."""
+    return np.array_split(rng.permutation(rows), -(-len(rows) // KSG_PAIRS))
+
+
+def _params(configuration: Configuration, folds: Sequence[Fold], n_pairings: int) -> dict[str, Any]:
+    """What gave the estimate: enough to run it again."""
+    names = ("k", "objective", "lam", "alpha", "n_permutations", "null", "n_retrain")
+    settings = asdict(configuration.settings)
+    return {
+        "n_latent": [fold.n_latent for fold in folds],
+        **{name: getattr(configuration, name) for name in names},
+        "n_pairings": n_pairings,
+        "latent_model": [fold.model.kind for fold in folds],
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
+        "device": str(folds[0].model.device),
+        "version": __version__,
+    }

@@ -1,0 +1,56 @@
+"""What a careful user of an estimate should be told, each with the threshold at which it was seen to matter."""
+
+import numpy as np
+
+__all__ = ["cautions"]
+
+# KSG of x with itself gives log2 N - 1.3 bits (6.3, 8.6 and 12.0 for N = 200, 1,000 and 10,000), and no more for
+# anything.
+SATURATION = 1.3
+# Gaussians of 5 bits come out as 4.6 from 200 pairs, those of 7 bits as 6.7 from 1,000: a third of a bit too low.
+NEAR_SATURATION = 1.8
+# 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
+# 16.
+MANY_DIMENSIONS = 20
+
+
+def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool, drifting: bool) -> list[str]:
+    """Sentences for the user; none where nothing is to be said.
+
+    Parameters
+    ----------
+    mi
+        The plain estimate in bits.
+    n_held_out
+        Pairs that KSG saw at once.
+    n_latent
+        Largest number of latent dimensions of a side.
+    improving
+        Whether a training ended by its budget.
+    drifting
+        Whether the estimate still moves with the number of pairs or of neighbours, and was not corrected.
+    """
+    found = []
+    highest = np.log2(n_held_out) - SATURATION
+    saturated = mi > highest - NEAR_SATURATION
+    if saturated:
+        found.append(
+            f"{mi:.2f} bits is close to the {highest:.1f} bits that nearest neighbours can tell from {n_held_out:,} "
+            "pairs: the dependence is nearly deterministic and the true information may be much higher. Use more pairs."
+        )
+    if 2 * n_latent > MANY_DIMENSIONS:
+        found.append(
+            f"{2 * n_latent} latent dimensions are more than nearest neighbours can handle: beyond {MANY_DIMENSIONS}, "
+            "most of the information goes unseen. Use a smaller `n_latent`, or None."
+        )
+    if improving:
+        found.append(
+            "Training reached its budget while still improving, so the estimate may be too low. Raise `max_steps` of "
+            "the preset, as in `preset=replace(PRESETS['default'], max_steps=5000)`."
+        )
+    if drifting and not saturated:
+        found.append(
+            "The estimate has not settled: half the pairs or twice the neighbours move it by more than two standard "
+            "errors (`LMIResult.drift` holds the table), so its bias may be larger than its error. Use more pairs."
+        )
+    return found

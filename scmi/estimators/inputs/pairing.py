@@ -1,0 +1,172 @@
+"""Which rows of x may be paired with which rows of y, how pairs are drawn, and how they are split."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from scmi.typing import Index
+
+from .checks import TooFew
+
+__all__ = ["Draw", "Pairing", "check_enough", "linked", "rowwise", "split"]
+
+# Halves of 10: 8 pairs to train on, 2 to stop by, and enough on the other side for a third neighbour.
+MIN_PAIRS = 20
+# A group that holds more of the pairs than this leaves no two halves.
+MAX_SHARE = 0.6
+
+
+class Draw(NamedTuple):
+    """Drawn pairs: row ``row_x[i]`` of x with row ``row_y[i]`` of y, for barcode ``barcode[i]`` in ``pairing[i]``."""
+
+    pairing: Index
+    barcode: Index
+    row_x: Index
+    row_y: Index
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The rows of each side that carry each shared barcode.
+
+    ``rows_x[indptr_x[i]:indptr_x[i + 1]]`` carry barcode i, likewise for y. Barcodes with the same label in ``groups``
+    share cells (or were declared to belong together) and never part across a split.
+    """
+
+    indptr_x: Index
+    rows_x: Index
+    indptr_y: Index
+    rows_y: Index
+    groups: Index
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether some barcode has several rows to draw from."""
+        return max(len(self.rows_x), len(self.rows_y)) > len(self)
+
+    @cached_property
+    def cells_are_shared(self) -> bool:
+        """Whether some row carries several barcodes."""
+        return any(len(np.unique(rows)) < len(rows) for rows in (self.rows_x, self.rows_y))
+
+    def draw(self, rng: np.random.Generator, n_pairings: int = 1, barcodes: Index | None = None) -> Draw:
+        """Draw one row per barcode and side, at random for each pairing.
+
+        Over several pairings a barcode's rows take turns in random order, so that each of c rows is drawn within any
+        c pairings, counted from a multiple of c.
+
+        Where cells carry several barcodes, the same couple can be drawn for two of them; it is kept once, because exact
+        copies of a joint sample break KSG.
+        """
+        barcodes = np.arange(len(self)) if barcodes is None else barcodes
+        pairing = np.repeat(np.arange(n_pairings), len(barcodes))
+        barcode = np.tile(barcodes, n_pairings)
+        row_x = _draw_rows(self.indptr_x, self.rows_x, barcodes, n_pairings, rng)
+        row_y = _draw_rows(self.indptr_y, self.rows_y, barcodes, n_pairings, rng)
+        drawn = Draw(pairing, barcode, row_x, row_y)
+        if not self.cells_are_shared:
+            return drawn
+        couple = pairing * (self.rows_x.max() + 1) + row_x
+        _, couple = np.unique(couple, return_inverse=True)
+        _, first = np.unique(couple * (self.rows_y.max() + 1) + row_y, return_index=True)
+        first.sort()
+        return Draw(*(part[first] for part in drawn))
+
+    def take(self, barcodes: Index, groups: Index) -> "Pairing":
+        """Some of the barcodes, in the order given, with groups of their own."""
+        sides = []
+        for indptr, rows in ((self.indptr_x, self.rows_x), (self.indptr_y, self.rows_y)):
+            count = np.diff(indptr)[barcodes]
+            starts = np.concatenate([[0], np.cumsum(count)])
+            # Of each barcode, its first entry and the ones after it.
+            sides += [starts, rows[np.repeat(indptr[:-1][barcodes] - starts[:-1], count) + np.arange(starts[-1])]]
+        return Pairing(sides[0], sides[1], sides[2], sides[3], groups)
+
+    def rows_of(self, barcodes: Index) -> tuple[Index, Index]:
+        """All rows of x and all rows of y that carry any of these barcodes, each once."""
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[barcodes] = True
+        in_x = np.repeat(chosen, np.diff(self.indptr_x))
+        in_y = np.repeat(chosen, np.diff(self.indptr_y))
+        return np.unique(self.rows_x[in_x]), np.unique(self.rows_y[in_y])
+
+
+def rowwise(n: int, groups: NDArray[np.generic] | None = None) -> Pairing:
+    """Row i of x with row i of y; rows with the same label in ``groups`` belong together."""
+    rows = np.arange(n)
+    labels = rows if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return Pairing(np.arange(n + 1), rows, np.arange(n + 1), rows, labels)
+
+
+def split(groups: Index, share: float, rng: np.random.Generator) -> tuple[Index, Index]:
+    """Split barcodes at random, whole groups only; the second part holds about ``share`` of them."""
+    labels, sizes = np.unique(groups, return_counts=True)
+    order = rng.permutation(len(labels))
+    filled = np.concatenate([[0], np.cumsum(sizes[order])])
+    cut = int(np.argmin(np.abs(filled - share * sizes.sum())))
+    cut = min(max(cut, 1), len(labels) - 1)  # two groups or more leave neither part empty
+    second = np.zeros(len(labels), dtype=bool)
+    second[order[:cut]] = True
+    in_second = second[np.searchsorted(labels, groups)]
+    return np.flatnonzero(~in_second), np.flatnonzero(in_second)
+
+
+def linked(n: int, a: Index, b: Index) -> Index:
+    """Which of n things hang together if ``a[i]`` and ``b[i]`` do: codes from 0, in the order of appearance."""
+    graph = sp.coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def check_enough(pairing: Pairing, k: int) -> None:
+    """Raise if the barcodes are too few, or too tied together, to be split in halves."""
+    n = len(pairing)
+    needed = max(MIN_PAIRS, 2 * (k + 1))
+    if n < needed:
+        raise TooFew(
+            f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the networks and "
+            "the other half is estimated. Use more cells, fewer filters, or another pair_key."
+        )
+    sizes = np.unique(pairing.groups, return_counts=True)[1]
+    if sizes.max() > MAX_SHARE * n:
+        raise TooFew(
+            f"{sizes.max()} of {n} pairs belong to one group and may not part, so there are no two halves to split "
+            "into. Pass finer groups, or give each cell one barcode (cells that carry several tie their barcodes "
+            "together)."
+        )
+
+
+def _draw_rows(indptr: Index, rows: Index, barcodes: Index, n_pairings: int, rng: np.random.Generator) -> Index:
+    start, count = indptr[:-1][barcodes], np.diff(indptr)[barcodes]
+    drawn = np.tile(start, (n_pairings, 1))
+    several = np.flatnonzero(count > 1)
+    if len(several):
+        drawn[:, several] += _turns(count[several], n_pairings, rng)
+    picked: Index = rows[drawn.ravel()]
+    return picked
+
+
+def _turns(count: Index, n_pairings: int, rng: np.random.Generator) -> Index:
+    """For each pairing and barcode a number below the barcode's count, in rounds that take every number once."""
+    if n_pairings == 1:
+        return (rng.random((1, len(count))) * count).astype(np.int64)
+    barcode = np.repeat(np.arange(len(count)), count)
+    start = np.cumsum(count) - count
+    key = rng.random(len(barcode))
+    turns = np.empty((n_pairings, len(count)), dtype=np.int64)
+    for pairing in range(n_pairings):
+        turn = pairing % count
+        if pairing:
+            anew = (turn == 0)[barcode]
+            key[anew] = rng.random(int(anew.sum()))
+        # Within a barcode, its entries in the order of their random keys.
+        order = np.lexsort((key, barcode))
+        turns[pairing] = order[start + turn] - start
+    return turns

@@ -1,0 +1,206 @@
+"""The kernel family: the smooth functions of x and of y that are most correlated, in closed form."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scmi.estimators.inputs.pairing import Draw
+from scmi.estimators.inputs.rows import Rows
+from scmi.typing import Index
+
+from .half import Half, Latents, Learn, batches, fitting_pairs, least_squares, scaled
+from .layers import MLP, RadialBasis, linear_layer
+from .model import Kind, LatentModel
+
+__all__ = ["N_COMPONENTS", "Bases", "KernelFamily", "Moments", "fit_kernel"]
+
+# Latent dimensions that are tried, where the user names none.
+SIZES = (1, 2, 4, 6)
+# Principal components that the functions are of. More than the networks get: the ridge, not their number, keeps noise
+# out.
+N_COMPONENTS = 40
+# A side's functions are combinations of the kernel at so many of its rows.
+MAX_LANDMARKS = 300
+# Added to the kernel between landmarks, which is singular to within rounding: keeps weights below a thousand or so,
+# that single precision still adds up well.
+NUGGET = 1e-3
+
+
+class KernelFamily:
+    """Kernel canonical correlation analysis of the leading principal components.
+
+    Parameters
+    ----------
+    half
+        The training half.
+    n_latent
+        Latent dimensions; None lets cross-validation choose.
+    rng
+        Chooses the landmarks.
+    """
+
+    kind: Kind = "kernel"
+
+    def __init__(self, half: Half, n_latent: int | None, rng: np.random.Generator) -> None:
+        self.sizes: tuple[int, ...] = (n_latent,) if n_latent else SIZES
+        self._half = half
+        layers = (half.components[0].layers(N_COMPONENTS)[0], half.components[1].layers(N_COMPONENTS)[0])
+        self._bases = Bases(half.x, half.y, layers, half.pairing.draw(rng, barcodes=half.training), rng)
+
+    def learner(self, rng: np.random.Generator) -> Learn:
+        """See :class:`~scmi.estimators.latent.half.Family`."""
+        bases = self._bases
+        pairs = fitting_pairs(self._half.pairing, self._half.training, rng)
+        u, v = bases.values(pairs)
+        everything = Moments.of(u, v)
+
+        def learn(fitted: Index, judged: Draw) -> Latents:
+            left_out = torch.from_numpy(~np.isin(pairs.barcode, fitted)).to(u.device)
+            moments = everything.without(Moments.of(u[left_out], v[left_out]))
+            to_x, to_y = bases.functions(moments, len(fitted), self.sizes[-1])
+            at_x, at_y = bases.values(judged)
+            return scaled(to_x(at_x)), scaled(to_y(at_y))
+
+        return learn
+
+    def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
+        """See :class:`~scmi.estimators.latent.half.Family`."""
+        pairs = fitting_pairs(self._half.pairing, barcodes, rng)
+        return fit_kernel(self._half.x, self._half.y, self._bases, pairs, size)
+
+
+class Moments(NamedTuple):
+    """Sums over pairs of the kernel's values, of their squares and products."""
+
+    n: int
+    x: Tensor
+    y: Tensor
+    xx: Tensor
+    yy: Tensor
+    xy: Tensor
+
+    @classmethod
+    def of(cls, u: Tensor, v: Tensor) -> Self:
+        """Those of some pairs; in double precision, since they are about to be whitened."""
+        u, v = u.cpu().double(), v.cpu().double()
+        return cls(len(u), u.sum(dim=0), v.sum(dim=0), u.T @ u, v.T @ v, u.T @ v)
+
+    def without(self, other: "Moments") -> Self:
+        """What is left without some of the pairs."""
+        return type(self)(
+            self.n - other.n,
+            self.x - other.x,
+            self.y - other.y,
+            self.xx - other.xx,
+            self.yy - other.yy,
+            self.xy - other.xy,
+        )
+
+
+class Bases:
+    """The functions that each side may use: the kernel at some of its rows, as principal components.
+
+    Parameters
+    ----------
+    x, y
+        Standardised rows.
+    layers
+        From them to their principal components.
+    pairs
+        Joint samples whose rows serve as landmarks.
+    rng
+        Chooses them.
+    """
+
+    def __init__(self, x: Rows, y: Rows, layers: tuple[MLP, MLP], pairs: Draw, rng: np.random.Generator) -> None:
+        self._rows, self.layers = (x, y), layers
+        self.x, self.y = (
+            _radial_basis(layer(rows.batch(rng.permutation(np.unique(index))[:MAX_LANDMARKS])))
+            for rows, layer, index in zip(self._rows, layers, (pairs.row_x, pairs.row_y), strict=True)
+        )
+
+    def values(self, pairs: Draw) -> tuple[Tensor, Tensor]:
+        """Pairs x landmarks, of x and of y."""
+        u, v = (
+            torch.cat([basis(layer(batch)) for batch in batches(rows, index)])
+            for rows, layer, basis, index in zip(
+                self._rows, self.layers, (self.x, self.y), (pairs.row_x, pairs.row_y), strict=True
+            )
+        )
+        return u, v
+
+    def functions(self, moments: Moments, n_barcodes: int, n_latent: int) -> tuple[MLP, MLP]:
+        """Layers from the kernel's values to the leading canonical functions of each side.
+
+        The ridge is one over the number of barcodes: correlations found by chance shrink with it. Functions are weighed
+        by the square root of their correlation, because what is hardly shared should hardly count in the distances by
+        which neighbours are found.
+        """
+        n, sum_x, sum_y, xx, yy, xy = moments
+        mean_x, mean_y = sum_x / n, sum_y / n
+        root_x, root_y = (
+            torch.linalg.cholesky(second / n - torch.outer(mean, mean) + _penalty(basis) / n_barcodes)
+            for second, mean, basis in ((xx, mean_x, self.x), (yy, mean_y, self.y))
+        )
+        cross = torch.linalg.solve_triangular(root_x, xy / n - torch.outer(mean_x, mean_y), upper=False)
+        cross = torch.linalg.solve_triangular(root_y, cross.T, upper=False).T
+        left, correlation, right = torch.linalg.svd(cross, full_matrices=False)
+        kept = min(n_latent, len(correlation))
+        weight = correlation[:kept].sqrt()
+        to_x = torch.linalg.solve_triangular(root_x.T, left[:, :kept] * weight, upper=True)
+        to_y = torch.linalg.solve_triangular(root_y.T, right[:kept].T * weight, upper=True)
+        return _layer(to_x, mean_x, self.x), _layer(to_y, mean_y, self.y)
+
+
+def fit_kernel(x: Rows, y: Rows, bases: Bases, pairs: Draw, n_latent: int) -> LatentModel:
+    """Kernel canonical correlation analysis, and the least-squares decoders of the other side.
+
+    Latents come out with unit variance, taken together, so that distances on both sides compare.
+
+    Parameters
+    ----------
+    x, y
+        Standardised rows.
+    bases
+        What the functions are made of.
+    pairs
+        Joint samples to learn from.
+    n_latent
+        Canonical functions of each side.
+    """
+    values = bases.values(pairs)
+    layers = bases.functions(Moments.of(*values), len(np.unique(pairs.barcode)), n_latent)
+    encoders, latents = [], []
+    for u, layer, to, basis in zip(values, layers, bases.layers, (bases.x, bases.y), strict=True):
+        z = layer(u)
+        spread = z.square().mean().sqrt().clamp(min=1e-12)
+        scaled = linear_layer(layer.weights[0] / spread, layer.biases[0] / spread)
+        encoders.append(nn.Sequential(to, basis, scaled))
+        latents.append(z / spread)
+    return LatentModel(
+        "kernel",
+        encoders[0],
+        encoders[1],
+        least_squares(latents[0], y, pairs.row_y),
+        least_squares(latents[1], x, pairs.row_x),
+    )
+
+
+def _radial_basis(landmarks: Tensor) -> RadialBasis:
+    apart = torch.pdist(landmarks)
+    apart = apart[apart > 0]
+    return RadialBasis(landmarks, apart.median() if len(apart) else torch.ones((), device=landmarks.device))
+
+
+def _penalty(basis: RadialBasis) -> Tensor:
+    """The kernel between landmarks, which says how rough a function is; a little more where landmarks coincide."""
+    between = basis(basis.landmarks).cpu().double()
+    penalty: Tensor = between + NUGGET * torch.eye(len(between), dtype=between.dtype)
+    return penalty
+
+
+def _layer(to: Tensor, mean: Tensor, basis: RadialBasis) -> MLP:
+    device = basis.landmarks.device
+    return linear_layer(to.T.float().to(device), -(mean @ to).float().to(device))

@@ -1,0 +1,126 @@
+"""The linear family: axes of greatest covariance between x and y (partial least squares), in closed form."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scmi.estimators.inputs.pairing import Draw
+from scmi.estimators.inputs.rows import Rows
+from scmi.typing import Index
+
+from .half import Half, Latents, Learn, batches, fitting_pairs, least_squares, scaled
+from .layers import linear_layer
+from .model import Kind, LatentModel
+
+__all__ = ["LinearFamily", "fit_axes", "fit_linear"]
+
+# Latent dimensions that are tried, where the user names none.
+SIZES = (1, 2, 3, 4, 6, 9)
+# Pairs of both sides that are kept at hand while axes are looked for.
+MAX_BYTES = 2**28
+# Rounds of subspace iteration, and axes beyond those wanted: both sharpen the last ones.
+ROUNDS = 4
+EXTRA_AXES = 8
+
+Couple = tuple[Tensor, Tensor]
+
+
+class LinearFamily:
+    """Projections on the axes of greatest covariance.
+
+    Parameters
+    ----------
+    half
+        The training half.
+    n_latent
+        Latent dimensions; None lets cross-validation choose.
+    generator
+        Starts the search for axes.
+    """
+
+    kind: Kind = "linear"
+
+    def __init__(self, half: Half, n_latent: int | None, generator: torch.Generator) -> None:
+        most = min(half.x.n_features, half.y.n_features)
+        self.sizes = (n_latent,) if n_latent else tuple(size for size in SIZES if size <= most)
+        self._half, self._generator = half, generator
+
+    def learner(self, rng: np.random.Generator) -> Learn:
+        """See :class:`~scmi.estimators.latent.half.Family`."""
+        x, y, pairing = self._half.x, self._half.y, self._half.pairing
+
+        def learn(fitted: Index, judged: Draw) -> Latents:
+            pairs = fitting_pairs(pairing, fitted, rng)
+            axes_x, axes_y = fit_axes(x, y, pairs, self.sizes[-1], self._generator)
+            return scaled(x.batch(judged.row_x) @ axes_x), scaled(y.batch(judged.row_y) @ axes_y)
+
+        return learn
+
+    def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
+        """See :class:`~scmi.estimators.latent.half.Family`."""
+        x, y = self._half.x, self._half.y
+        pairs = fitting_pairs(self._half.pairing, barcodes, rng)
+        return fit_linear(x, y, pairs, fit_axes(x, y, pairs, size, self._generator))
+
+
+def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Leading singular vectors of the cross-covariance of the pairs: features x axes, for x and for y.
+
+    By subspace iteration, so that the matrix of all features of x by all of y is never formed.
+    """
+    n_axes = min(n_axes, x.n_features, y.n_features)
+    width = min(n_axes + EXTRA_AXES, x.n_features, y.n_features)
+    couples = _couples(x, y, pairs)
+    axes_y = torch.randn((y.n_features, width), generator=generator, device=generator.device)
+    for _ in range(ROUNDS):
+        axes_x = torch.linalg.qr(_covariance_times(couples(), axes_y))[0]
+        back = _covariance_times(((v, u) for u, v in couples()), axes_x)
+        axes_y = torch.linalg.qr(back)[0]
+    left, _, right = torch.linalg.svd(back, full_matrices=False)
+    return (axes_x @ right.T)[:, :n_axes], left[:, :n_axes]
+
+
+def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor]) -> LatentModel:
+    """Encoders that project on the axes, and the least-squares decoders of the other side.
+
+    Latents come out centred and, taken together, with unit variance, so that distances on both sides compare.
+    """
+    sides = ((x, pairs.row_x, axes[0]), (y, pairs.row_y, axes[1]))
+    encoders, latents = [], []
+    for rows, index, directions in sides:
+        z = torch.cat([batch @ directions for batch in batches(rows, index)])
+        mean, spread = z.mean(dim=0), z.std(dim=0).square().mean().sqrt().clamp(min=1e-12)
+        encoders.append(linear_layer(directions.T / spread, -mean / spread))
+        latents.append((z - mean) / spread)
+    decoders = [
+        least_squares(latents[0], y, pairs.row_y),
+        least_squares(latents[1], x, pairs.row_x),
+    ]
+    return LatentModel("linear", *encoders, *decoders)
+
+
+def _couples(x: Rows, y: Rows, pairs: Draw) -> Callable[[], Iterable[Couple]]:
+    """Batches of both sides, as often as they are asked for; cut once, where they fit."""
+
+    def cut() -> Iterable[Couple]:
+        return zip(batches(x, pairs.row_x), batches(y, pairs.row_y), strict=True)
+
+    if 4 * len(pairs.row_x) * (x.n_features + y.n_features) > MAX_BYTES:
+        return cut
+    kept = list(cut())
+    return lambda: kept
+
+
+def _covariance_times(couples: Iterable[Couple], axes: Tensor) -> Tensor:
+    """Cov(x, y) @ axes over the pairs."""
+    n, product, sum_x, sum_z = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for x, y in couples:
+        z = y @ axes
+        n += len(x)
+        product = product.to(z.device) + x.T @ z
+        sum_x = sum_x.to(z.device) + x.sum(dim=0)
+        sum_z = sum_z.to(z.device) + z.sum(dim=0)
+    covariance: Tensor = (product - torch.outer(sum_x, sum_z) / n) / n
+    return covariance

@@ -1,0 +1,1 @@
+"""MINE and InfoNCE on raw arrays: the variational peers that the paper compares LMI with."""

@@ -1,0 +1,68 @@
+"""The course of the training."""
+
+from typing import TYPE_CHECKING
+
+from scmi._docs import with_shared_docs
+from scmi._slots import holds
+from scmi.pl._style import axes_or_new, legend_above, open_frame, shade
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+__all__ = ["history"]
+
+
+@with_shared_docs
+def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> "Axes":
+    """Losses of the networks along their training, a colour per fold, and the step whose weights were kept.
+
+    Pale lines are the losses in training, full lines those of the validation pairs, which decide when to stop; the dot
+    is the least of them. Where a fold's linear model measured more, the legend says that its networks were not used.
+
+    Parameters
+    ----------
+    {adata_with_lmi}
+    {key}
+    {ax}
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no estimate.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> ax = sm.pl.history(adata)
+    """
+    if not holds(adata, "adata", key, "history", "params"):
+        raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
+    stored = adata.uns[key]
+    kinds = list(stored["params"]["latent_model"])
+    ax = axes_or_new(ax)
+    for fold, losses in stored["history"].groupby("fold"):
+        color = shade(int(fold))
+        kept = losses.iloc[int(losses["validation"].to_numpy().argmin())]
+        kind = kinds[int(fold)]
+        used = "" if kind == "network" else f"; {kind} model used"
+        ax.plot(losses["step"], losses["train"], color=color, alpha=0.35, linewidth=1)
+        ax.plot(
+            losses["step"],
+            losses["validation"],
+            color=color,
+            label=f"fold {int(fold) + 1}: kept step {int(kept['step'])}{used}",
+        )
+        ax.plot(kept["step"], kept["validation"], "o", color=color)
+    ax.plot([], [], color="gray", alpha=0.5, linewidth=1, label="pale: in training")
+    ax.set(xlabel="optimiser step", ylabel="loss")
+    open_frame(ax)
+    legend_above(ax, borderaxespad=0.5)
+    return ax

@@ -1,0 +1,282 @@
+"""The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scmi._docs import with_shared_docs
+from scmi._logging import logger
+from scmi._slots import (
+    DEFAULT,
+    Default,
+    check_column,
+    check_is_anndata,
+    check_key_added,
+    check_writable,
+    group_rows,
+)
+from scmi.estimators.inputs.checks import seeded
+from scmi.estimators.inputs.pairing import check_enough
+from scmi.estimators.lmi import LMI
+from scmi.pp.barcodes import PairKey
+from scmi.pp.pairs import match_clones
+from scmi.tl._covariate import condition, covariate_of
+from scmi.tl._model import as_model
+from scmi.tl._sides import Population, cells_of, side_of, warn_of_copies
+from scmi.tl._stored import store
+from scmi.typing import Rng
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["lmi"]
+
+
+@with_shared_docs
+def lmi(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None" = None,
+    *,
+    pair_key: PairKey = None,
+    groupby: str | None = None,
+    groups: Sequence[Any] | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
+    na_values: object = None,
+    strata: str | None = None,
+    condition_on: str | Sequence[str] | None = None,
+    model: LMI | None = None,
+    rng: Rng = 0,
+    key_added: str = "lmi",
+    progress: bool | None = None,
+    copy: bool = False,
+) -> "AnnData | tuple[AnnData, AnnData] | None":
+    r"""Mutual information between two populations of cells, and the pointwise part of every cell, in bits.
+
+    Pairs cells of the two populations that carry the same clonal barcode, learns a latent space for each side such that
+    each predicts the other, and applies the KSG estimator there to barcodes that training never saw. The halves of
+    the barcodes take turns, so that every cell with a shared barcode gets its pointwise mutual information (pMI): how
+    much more likely than by chance this cell and its relative go together, log2 p(x, y) / (p(x) p(y)).
+
+    Where a barcode has several cells, training sees a new random pairing every epoch, and several random pairings
+    (``n_pairings`` of the model) are estimated; a cell's pMI is the mean over the pairings it was estimated in.
+
+    Objects may be backed by a file (``ad.read_h5ad(path, backed="r")``), and ``.X``, layers and representations may be
+    Dask arrays. Of these, the genes to use are read once and kept if they take no more than 2 GiB a side, and otherwise
+    read some cells at a time whenever they are needed. Results go into the object in memory, never into the file.
+
+    Parameters
+    ----------
+    adata_a
+        The first population, for example the cells of day 2; or both, with ``groupby`` and ``groups``.
+    adata_b
+        The second population. It may have other genes than the first.
+    {pair_key}
+    {groupby}
+    {groups}
+    {layer}
+    {use_rep}
+    {mask_var}
+    {na_values}
+    {strata}
+    condition_on
+        ``.obs`` column of labels, or columns of numbers (cell cycle scores, depth), of the first population. Also
+        estimates how much the two populations share beyond it, by nearest neighbours in the same latent spaces: within
+        labels, or given the numbers, with a p-value by permuting partners within labels (exact) or among the cells
+        nearest in the numbers (approximate); see :func:`scmi.estimators.within_strata` and
+        :func:`scmi.estimators.local_permutation_test`.
+    model
+        How the estimate is made: an :class:`scmi.LMI` with the parameters wanted, such as
+        ``sm.LMI(k=5, n_permutations=0)``; None takes the defaults. It is left fitted, so that ``score_pairs``,
+        ``predict_y`` and ``save`` follow. Its own ``rng`` and ``progress`` are not used.
+    {rng}
+    {key_added}
+    {progress}
+    {copy}
+
+    Returns
+    -------
+    None, or with ``copy=True`` the changed copies. Sets the following fields in both objects:
+
+    `adata.obs["lmi_pmi"]` : float Series
+        pMI in bits, the mean over the pairings the cell was estimated in; NaN for cells in no estimated pair.
+    `adata.obs["lmi_pmi_sd"]` : float Series
+        Standard deviation over those pairings; NaN if there are fewer than two.
+    `adata.obs["lmi_n"]` : int Series
+        How many estimated pairings the cell was in; 0 for cells in no pair.
+    `adata.obsm["X_lmi"]` : float32 array
+        Latent representation of every cell of the two populations, paired or not, from the first fold's encoders;
+        NaN for cells of other groups.
+    `adata.var["lmi_r2"]`, `adata.var["lmi_r2_null"]`, `adata.var["lmi_r2_p"]` : float Series
+        How well the cross-decoders predict the gene from the other population, in pairs that training never saw: the
+        share of its variance that they explain, what 5 % of the permutations of the partners reach, and the p-value
+        among all of these, from their exact moments (:func:`scmi.estimators.inference.attribution.summarise`). NaN
+        for genes that were not used or don't vary. With ``groupby``, where both populations share ``.var``, these are
+        the genes of the second group predicted from the first, and `lmi_r2_reverse` and so on those of the first
+        predicted from the second. Not with ``use_rep``. Rank them with :func:`scmi.tl.gene_information`.
+    `adata.uns["lmi"]` : dict
+        `mi` (bits, the number to report) and `mi_ksg` (bits, the mean of the pMI; both are equal unless `correction`
+        says that what KSG misses in many dimensions was added), `se`, `se_parts` and `ci` (standard error and 90 %
+        interval of `mi`), `p` and `null` (the permutation test), `missing` (why an error or p is NaN), `drift`
+        (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
+        first pairing) and `settled` (whether `mi_ksg` stands still as these vary); see :class:`scmi.LMIResult` for all
+        of these. `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p`, `null`, `n_pairs`, of
+        the first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
+        `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`, enough to run
+        it again. :func:`scmi.get.lmi` returns them tidy.
+
+    Raises
+    ------
+    KeyError
+        If a column, layer or representation doesn't exist.
+    TypeError
+        If an input is not an AnnData, data are not numbers, or a parameter of the model has the wrong type.
+    ValueError
+        If an object is a view or empty, both are the same, or a copy of a backed one is asked for; if no barcode, or
+        too few, are shared; if one barcode covers nearly all cells; if data are missing or infinite; if a parameter is
+        out of range. All before any training.
+
+    Warns
+    -----
+    UserWarning
+        If cells are exact copies of each other, one barcode covers an implausible share of the cells, or the matrix
+        looks like counts that were never logged.
+
+    References
+    ----------
+    Algorithms 1 and 5 and appendix A.4.2 of :cite:t:`Gowri2024`.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> bool(adata.obs["lmi_pmi"].notna().sum() == (adata.obs["lmi_n"] > 0).sum())
+    True
+    """
+    model = as_model(model)
+    if model.n_permutations == 0 and condition_on is not None:
+        raise ValueError("`condition_on` is tested by permutation; `n_permutations` of the model must be at least 1.")
+    check_key_added(key_added)
+    adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
+    matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
+    side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
+    clones = match_clones(
+        cells_of(side_a), cells_of(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
+    )
+    check_enough(clones.pairing, model.k)
+    stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
+    covariate = None
+    if condition_on is not None:
+        covariate = covariate_of(side_a.target, side_a.rows, condition_on, clones.pairing.rows_x)
+    generator, seed = seeded(rng)
+    warn_of_copies(side_a, clones.pairing.rows_x)
+    warn_of_copies(side_b, clones.pairing.rows_y)
+
+    model.fit_pairing(
+        side_a.matrix,
+        side_b.matrix,
+        clones.pairing,
+        strata=stratum,
+        common_scale=use_rep is not None,
+        rng=generator,
+        progress=progress,
+    )
+    model.result_.params["rng"] = seed
+    logger.info("%s in %d pairings", model.result_, model.n_pairings)
+    conditional = None if covariate is None else condition(model, covariate, generator.spawn(1)[0])
+
+    asked = {
+        "pair_key": pair_key,
+        "groupby": groupby,
+        "groups": groups,
+        "strata": strata,
+        "condition_on": condition_on,
+        **matrix_options,
+    }
+    store(side_a, side_b, model, key_added, asked, conditional)
+    if not copy:
+        return None
+    return adata_a if adata_b is None else (adata_a, adata_b)
+
+
+def _prepare(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None",
+    groupby: str | None,
+    groups: Sequence[Any] | None,
+    *,
+    copy: bool,
+) -> tuple["AnnData", "AnnData | None"]:
+    """Check the objects that will be written to, and copy them if asked."""
+    check_is_anndata(adata_a, "adata_a")
+    if adata_b is None and (groupby is None or groups is None):
+        if groupby is not None:
+            check_column(adata_a, "groupby", groupby)
+            present = adata_a.obs[groupby].dropna().unique().tolist()
+            raise ValueError(f"`groups` is missing: name the two to compare, of {present} in `.obs[{groupby!r}]`.")
+        if groups is not None:
+            raise ValueError(f"`groupby` is missing: name the `.obs` column that holds the groups {groups!r}.")
+        raise ValueError(
+            "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
+            '`groupby="day", groups=("2", "6")`.'
+        )
+    if adata_b is not None and (groupby is not None or groups is not None):
+        raise ValueError("`groupby` and `groups` split one AnnData in two; with `adata_b` leave them out.")
+    if adata_b is adata_a:
+        raise ValueError(
+            "`adata_a` and `adata_b` are the same object. To compare two groups of its cells, pass it once with "
+            "`groupby=` and `groups=`."
+        )
+    for adata, name in ((adata_a, "adata_a"), (adata_b, "adata_b")):
+        if adata is None:
+            continue
+        check_is_anndata(adata, name)
+        if 0 in adata.shape:
+            raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+        if not copy:
+            check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
+        elif adata.isbacked:
+            raise ValueError(
+                f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written "
+                f"to; or load it, `{name} = {name}.to_memory()`."
+            )
+    if copy:
+        return adata_a.copy(), None if adata_b is None else adata_b.copy()
+    return adata_a, adata_b
+
+
+def _sides(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None",
+    groupby: str | None,
+    groups: Sequence[Any] | None,
+    matrix_options: dict[str, Any],
+) -> tuple[Population, Population]:
+    if adata_b is None and groupby is not None and groups is not None:
+        rows_a, rows_b = group_rows(adata_a, groupby, groups)
+        names = [f"adata[{groupby} == {group!r}]" for group in groups]
+        parts = ((names[0], adata_a, rows_a), (names[1], adata_a, rows_b))
+    else:
+        adata_b = adata_a if adata_b is None else adata_b
+        parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
+    return side_of(*parts[0], matrix_options), side_of(*parts[1], matrix_options)
+
+
+def _strata(side: Population, column: str, paired: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A label for each row of the first population, as integers; those of paired cells must be known."""
+    check_column(side.target, "strata", column)
+    codes, _ = pd.factorize(side.target.obs[column].iloc[side.rows])
+    labels: NDArray[np.int64] = codes.astype(np.int64)
+    missing = np.unique(paired[labels[paired] < 0])
+    if len(missing):
+        raise ValueError(
+            f"`.obs[{column!r}]`, given as `strata`, is missing in {len(missing)} paired cells of `{side.name}`; fill "
+            "it, or drop their barcodes."
+        )
+    return labels

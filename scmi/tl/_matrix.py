@@ -1,0 +1,194 @@
+"""Many estimates in one call: every pair of groups."""
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scmi._docs import with_shared_docs
+from scmi._progress import Tick, after, progress_bar
+from scmi._slots import DEFAULT, Default, check_column, check_groups, check_is_anndata, check_key_added, check_writable
+from scmi._version import __version__
+from scmi.estimators.crossfit import cross_fit
+from scmi.estimators.inference.permutation import benjamini_hochberg
+from scmi.estimators.inputs.checks import TooFew, seeded
+from scmi.estimators.inputs.pairing import check_enough
+from scmi.estimators.lmi import LMI
+from scmi.pp.barcodes import PairKey
+from scmi.pp.pairs import match_clones
+from scmi.tl._model import as_model
+from scmi.tl._sides import Population, cells_of, described, side_of, warn_of_copies
+from scmi.typing import Rng
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["lmi_matrix"]
+
+COLUMNS = ("group_a", "group_b", "mi", "mi_ksg", "se", "ci_low", "ci_high", "p", "q", "n_pairs", "note")
+
+
+@with_shared_docs
+def lmi_matrix(
+    adata: "AnnData",
+    *,
+    pair_key: PairKey,
+    groupby: str,
+    groups: Sequence[Any] | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
+    na_values: object = None,
+    model: LMI | None = None,
+    rng: Rng = 0,
+    key_added: str = "lmi_matrix",
+    progress: bool | None = None,
+) -> None:
+    """Mutual information between every two groups of cells (time points, fates, clusters), in bits.
+
+    For each pair of groups the estimate of :func:`scmi.tl.lmi`, with models of its own. Pairs that share too few
+    barcodes are listed with NaN and the reason.
+
+    Parameters
+    ----------
+    adata
+        Cells of all groups.
+    {pair_key_within}
+    groupby
+        ``.obs`` column of the groups.
+    groups
+        Groups to compare, in this order; by default all, in the order of the categories (or sorted).
+    layer, use_rep, mask_var, na_values
+        See :func:`scmi.tl.lmi`.
+    {model}
+    {rng}
+    {key_added_uns}
+    {progress}
+
+    Returns
+    -------
+    None. Sets
+
+    `adata.uns["lmi_matrix"]` : dict
+        `table` (DataFrame, a row per pair of groups, which :func:`scmi.get.lmi_matrix` returns) and `params`. Its
+        columns: ``group_a``, ``group_b``; ``mi``, the number to report in bits; ``mi_ksg``, the mean of the pMI, which
+        is what to compare between pairs, since a bias correction may be applied to some and not to others; ``se``,
+        ``ci_low`` and ``ci_high`` (90 %) of ``mi``; ``p`` of the permutation test and ``q``, the same after Benjamini
+        and Hochberg (among all pairs with q below .05, at most 5 % are expected to be false); ``n_pairs`` barcodes;
+        ``note``, why something is NaN.
+
+    Raises
+    ------
+    KeyError
+        If a column, layer or representation doesn't exist.
+    ValueError
+        If `adata` is a view or empty, a group is unknown, there are fewer than two, or no two can be estimated.
+
+    Examples
+    --------
+    >>> import scmi as sm
+    >>> adata = sm.datasets.lineage(300, n_genes=500)
+    >>> sm.pp.recipe_lmi(adata)
+    >>> sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day")
+    >>> sm.get.lmi_matrix(adata)[["group_a", "group_b"]].values.tolist()
+    [['2', '4'], ['2', '6'], ['4', '6']]
+    """
+    model = as_model(model)
+    check_key_added(key_added)
+    check_is_anndata(adata, "adata")
+    check_writable(adata, "adata", ", or the whole AnnData with `groupby=` and `groups=`")
+    if 0 in adata.shape:
+        raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+    chosen = _groups(adata, groupby, groups)
+    matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
+    sides = [_side(adata, groupby, group, matrix_options) for group in chosen]
+    pairs = list(itertools.combinations(range(len(chosen)), 2))
+    rows = []
+    n_trainings = model.n_trainings
+    generator, seed = seeded(rng)
+    with progress_bar(n_trainings * len(pairs), progress, "LMI") as tick:
+        for i, ((a, b), own_rng) in enumerate(zip(pairs, generator.spawn(len(pairs)), strict=True)):
+            done = after(tick, n_trainings * i)
+            row = _row(
+                sides[a],
+                sides[b],
+                pair_key,
+                na_values,
+                model,
+                common_scale=use_rep is not None,
+                rng=own_rng,
+                progress=done,
+            )
+            rows.append({"group_a": str(chosen[a]), "group_b": str(chosen[b]), **row})
+    table = pd.DataFrame(rows)
+    if table["mi"].isna().all():
+        raise ValueError(f"No two groups of `.obs[{groupby!r}]` can be estimated. The first two: {table['note'][0]}")
+    table["q"] = benjamini_hochberg(table["p"])
+    table = table[list(COLUMNS)]
+    table.index = table.index.astype(str)
+
+    asked = {"pair_key": pair_key, "groupby": groupby, "groups": chosen, **matrix_options}
+    names = ("n_pairings", "n_latent", "k", "objective", "n_permutations")
+    kept = {name: getattr(model, name) for name in names} | {"rng": seed, "version": __version__}
+    adata.uns[key_added] = {"params": described({**kept, **asked}), "table": table}
+
+
+def _groups(adata: "AnnData", groupby: str, groups: Sequence[Any] | None) -> list[Any]:
+    check_column(adata, "groupby", groupby)
+    if groups is not None:
+        check_groups("groups", groups)
+    labels = adata.obs[groupby].astype("category").cat.remove_unused_categories()
+    present = list(labels.cat.categories)
+    chosen = present if groups is None else list(groups)
+    unknown = [group for group in chosen if group not in present]
+    if unknown or len(set(chosen)) < max(2, len(chosen)):
+        raise ValueError(
+            f"`groups` must name two or more different groups of `.obs[{groupby!r}]`, which has {present}; got "
+            f"{chosen}."
+        )
+    return chosen
+
+
+def _side(adata: "AnnData", groupby: str, group: Any, matrix_options: dict[str, Any]) -> Population:
+    rows = np.flatnonzero((adata.obs[groupby] == group).to_numpy(dtype=bool))
+    return side_of(f"adata[{groupby} == {group!r}]", adata, rows, matrix_options)
+
+
+def _row(
+    a: Population,
+    b: Population,
+    pair_key: PairKey,
+    na_values: object,
+    model: LMI,
+    *,
+    common_scale: bool,
+    rng: np.random.Generator,
+    progress: Tick,
+) -> dict[str, Any]:
+    """One estimate as a row of the table."""
+    n = 0
+    try:
+        matched = match_clones(cells_of(a), cells_of(b), pair_key, na_values=na_values, names=(a.name, b.name))
+        n = len(matched.barcodes)
+        check_enough(matched.pairing, model.k)
+    except TooFew as reason:
+        unknown = dict.fromkeys(("mi", "mi_ksg", "se", "ci_low", "ci_high", "p"), np.nan)
+        return {**unknown, "n_pairs": n, "note": str(reason)}
+    warn_of_copies(a, matched.pairing.rows_x)
+    warn_of_copies(b, matched.pairing.rows_y)
+    result, _ = cross_fit(
+        a.matrix, b.matrix, matched.pairing, model, rng=rng, progress=progress, common_scale=common_scale
+    )
+    return {
+        "mi": result.mi,
+        "mi_ksg": result.mi_ksg,
+        "se": result.se,
+        "ci_low": result.ci[0],
+        "ci_high": result.ci[1],
+        "p": result.p,
+        "n_pairs": result.n_pairs,
+        "note": " ".join(result.missing.values()),
+    }
