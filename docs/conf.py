@@ -14,6 +14,7 @@ from sphinx_autodoc_typehints import format_annotation
 
 import scmi
 from scmi._slots import Default
+from scmi.typing import Shaped
 
 HERE = Path(__file__).parent
 
@@ -70,7 +71,6 @@ suppress_warnings = ["config.cache"]  # of `typehints_formatter`, a function
 autosummary_generate = True
 # Lest `scmi.LMI` and `scmi.lmi` be one file where file systems don't tell them apart.
 autosummary_filename_map = {"scmi.LMI": "scmi.LMI_class"}
-autodoc_default_options = {"exclude-members": "set_fit_request, set_transform_request"}  # scikit-learn's, not ours
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # sphinx_autodoc_typehints writes them beside the parameters
 typehints_defaults = "braces"
@@ -92,16 +92,45 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 
 
+PUBLIC = {name for room in (scmi, scmi.tl, scmi.get, scmi.datasets, scmi.estimators) for name in room.__all__}
+CONSTANTS = {
+    "scmi.__version__": "The version of the package.",
+    "scmi.estimators.CRITIC": "The paper's critic: what :func:`scmi.mine` and :func:`scmi.infonce` train by default.",
+    "scmi.estimators.PRESETS": 'What ``preset`` of :class:`scmi.LMI` takes by name: ``"default"`` and ``"paper"``.',
+}
+
+
 def typehints_formatter(annotation: Any, config: Any) -> str | None:
     """Types as a reader would say them."""
     if annotation == ArrayLike:
         return ":py:data:`~numpy.typing.ArrayLike`"
     if get_origin(annotation) is np.ndarray:
         return ":py:class:`~numpy.ndarray`"
-    if get_origin(annotation) in (Union, UnionType) and Default in get_args(annotation):
-        rest = tuple(arg for arg in get_args(annotation) if arg is not Default)
+    if get_origin(annotation) not in (Union, UnionType):
+        return None
+    parts = get_args(annotation)
+    # Unions of a dozen parts, under the name that they have in the code.
+    optional = " | None" if type(None) in parts else ""
+    if Shaped in parts:
+        return f"``MatrixLike``{optional}"
+    if set(get_args(ArrayLike)) <= set(parts):
+        return f":py:data:`~numpy.typing.ArrayLike`{optional}"
+    if Default in parts:
+        rest = tuple(part for part in parts if part is not Default)
         return str(format_annotation(Union[rest], config))  # noqa: UP007 (of a tuple)
     return None
+
+
+def hide_private_bases(app: Any, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
+    """Parts that a class of ours is put together from have no page."""
+    shown = [base for base in bases if not base.__module__.startswith("scmi.") or base.__name__ in PUBLIC]
+    bases[:] = shown or [object]
+
+
+def document_constants(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """A constant's docstring would be that of its class."""
+    if what == "data":
+        lines[:] = [CONSTANTS[name], ""]
 
 
 def parse_returns(self: NumpyDocstring, section: str) -> list[str]:
@@ -127,6 +156,12 @@ def gather_tutorials() -> None:
     # A glob in tutorials.md would warn where it finds nothing.
     pages = "\n".join(f"tutorials/{notebook.stem}" for notebook in notebooks)
     (target / "list.txt").write_text(f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n" if pages else "None yet.\n")
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.connect("autodoc-process-bases", hide_private_bases)
+    app.connect("autodoc-process-docstring", document_constants)
 
 
 gather_tutorials()

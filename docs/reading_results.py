@@ -55,17 +55,17 @@ def how_many_clones():
             shuffle_barcodes(adata, "6", 1.0, np.random.default_rng(seed))
             sm.tl.lmi(adata, **DAYS)
             null.append(adata.uns["lmi"])
-        bits = [result["mi_corrected"] for result in true]
+        bits = [result["mi"] for result in true]
         rows.append(
             {
                 "counts per cell": depth,
                 "clones": n_clones,
                 "shared barcodes": round(np.mean([result["n_pairs"] for result in true])),
                 "bits": f"{min(bits):.2f} to {max(bits):.2f}",
-                "mi_se": round(np.mean([result["mi_se"] for result in true]), 3),
-                "p <= .05": sum(result["p_value"] <= 0.05 for result in true),
-                "shuffled bits": f"{min(r['mi_corrected'] for r in null):.2f} to {max(r['mi_corrected'] for r in null):.2f}",
-                "shuffled p <= .05": sum(result["p_value"] <= 0.05 for result in null),
+                "se": round(np.mean([result["se"] for result in true]), 3),
+                "p <= .05": sum(result["p"] <= 0.05 for result in true),
+                "shuffled bits": f"{min(r['mi'] for r in null):.2f} to {max(r['mi'] for r in null):.2f}",
+                "shuffled p <= .05": sum(result["p"] <= 0.05 for result in null),
             }
         )
     show(f"How many clones ({SEEDS} experiments each)", pd.DataFrame(rows))
@@ -79,9 +79,7 @@ def batches():
         batch = rng.integers(2, size=600)
         x, y = rng.normal(size=(2, 600, 50)) + shift * batch[:, None]
         plain, within = (sm.lmi(x, y, strata=strata, rng=0) for strata in (None, batch))
-        rows.append(
-            {"shift (sd)": shift, "bits": round(plain.mi_corrected, 2), "p": plain.p, "p within batches": within.p}
-        )
+        rows.append({"shift (sd)": shift, "bits": round(plain.mi, 2), "p": plain.p, "p within batches": within.p})
     show("Batches", pd.DataFrame(rows).round(3))
 
 
@@ -95,7 +93,7 @@ def nearly_the_same():
                 warnings.simplefilter("always")
                 result = sm.lmi(sample.x, sample.y, rng=0)
             warned = "yes" if any("nearly deterministic" in str(one.message) for one in told) else "no"
-            rows.append({"pairs": n, "truth": bits, "mi_corrected": round(result.mi_corrected, 2), "warned": warned})
+            rows.append({"pairs": n, "truth": bits, "mi": round(result.mi, 2), "warned": warned})
     show("Nearly deterministic", pd.DataFrame(rows))
 
 
@@ -105,7 +103,7 @@ def which_cells():
     sm.pp.recipe_lmi(adata)
     pmi = []
     for seed in range(4):
-        sm.tl.lmi(adata, **DAYS, n_permutations=0, rng=seed)
+        sm.tl.lmi(adata, **DAYS, model=sm.LMI(n_permutations=0), rng=seed)
         pmi.append(adata.obs["lmi_pmi"].to_numpy())
     chosen = (adata.obs["day"] == "2").to_numpy() & np.isfinite(pmi[0])
     truth = adata.obs["true_pmi"].to_numpy()[chosen]

@@ -1,7 +1,7 @@
-"""Draws the paper's Fig. 2 beside ours into docs/images: ``SCMI_TABLE=figure_2.csv python docs/reproduction.py``, some seconds.
+"""Draws the paper's Fig. 2 beside ours into docs/images, in some seconds: ``python docs/reproduction.py``.
 
-The table is what ``SCMI_FULL=1 SCMI_TABLE=figure_2.csv pytest -m benchmark tests/benchmarks/test_reproduction.py -k test_figure_2``
-has written. The published estimates are looked for beside the test data.
+The environment variable ``SCMI_TABLE`` names the table that ``test_figure_2`` in ``tests/benchmarks`` has written; the
+command is in docs/accuracy.md. The published estimates are looked for beside the test data.
 """
 
 import os
@@ -21,8 +21,8 @@ def errors():
     theirs.columns = ["truth", "d", "k", "estimator", "estimate"]
     theirs = theirs[theirs["estimator"].isin(["KSG", "MINE", "InfoNCE", "LMI"])]
     theirs["estimator"] = "published " + theirs["estimator"]
-    ours = pd.read_csv(os.environ["SCMI_TABLE"]).rename(columns={"plain": "mi", "corrected": "mi_corrected"})
-    ours = ours.melt(["truth", "d", "k"], ["mi", "mi_corrected"], "estimator", "estimate")
+    ours = pd.read_csv(os.environ["SCMI_TABLE"]).rename(columns={"plain": "mi_ksg", "corrected": "mi"})
+    ours = ours.melt(["truth", "d", "k"], ["mi_ksg", "mi"], "estimator", "estimate")
     ours["estimator"] = "ours, " + ours["estimator"]
     table = pd.concat([theirs, ours])
     return table.assign(error=(table["estimate"] - table["truth"]) ** 2)

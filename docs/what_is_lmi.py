@@ -33,7 +33,7 @@ def workflow():
     sm.pp.recipe_lmi(adata, n_top_genes=300)
     sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
     pairs = adata.uns["lmi"]["pairs"].iloc[:40]
-    print({name: adata.uns["lmi"][name] for name in ("mi_corrected", "mi_se", "n_pairs")})
+    print({name: adata.uns["lmi"][name] for name in ("mi", "se", "n_pairs")})
 
     figure, axes = plt.subplots(ncols=4, figsize=(9, 2.9), layout="constrained", width_ratios=(1, 1, 1.8, 2.2))
     genes = np.flatnonzero(adata.var["highly_variable"])[:60]

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 
 # Before torch is imported: networks this small gain nothing from a second thread, and OpenMP threads that wait for each
@@ -10,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import anndata as ad
 import matplotlib
+import numpy as np
 import pytest
 
 import scmi as sm
@@ -20,10 +22,27 @@ matplotlib.use("Agg")
 DATA = Path(os.environ.get("SCMI_TEST_DATA", Path(__file__).parent / ".." / ".." / "shared" / "data"))
 
 
+def noisy_rise(rng, n_clones=150, size=4, rise=1.0, shared=0.5, sd=0.8):
+    """Pseudotime, pMI and clone of cells whose mean pMI is flat up to .35.
+
+    The `size` cells of a clone are at one pseudotime, and their noise has the share `shared` in common.
+    """
+    clone = np.repeat(np.arange(n_clones), size)
+    t = rng.uniform(size=n_clones)[clone]
+    noise = np.sqrt(shared) * rng.normal(size=n_clones)[clone] + np.sqrt(1 - shared) * rng.normal(size=len(clone))
+    return t, rise * np.maximum(0, t - 0.35) / 0.65 + sd * noise, clone
+
+
 @pytest.fixture(scope="session")
 def FAST():
     """Training that takes a tenth of a second."""
     return Settings(hidden=(16,), max_steps=10, patience=10)
+
+
+@pytest.fixture(scope="session")
+def quick_lmi(FAST):
+    """`sm.LMI` with that training, and the parameters wanted."""
+    return partial(sm.LMI, preset=FAST)
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +66,9 @@ def days(_experiment):
 
 
 @pytest.fixture(scope="session")
-def _estimated(_experiment, FAST):
+def _estimated(_experiment, quick_lmi):
     adata = _experiment.copy()
-    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), preset=FAST)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=quick_lmi())
     return adata
 
 

@@ -1,11 +1,10 @@
 """The API page lists what is public, public things have examples, and all examples and blocks of code run.
 
-They run with quick training on few cells: here it only matters that the words are right. How good the estimates are is the
-matter of the benchmarks.
+They run with quick training on few cells: here it only matters that the words are right. How good the estimates are is
+the matter of the benchmarks.
 """
 
 import doctest
-import importlib
 import inspect
 import io
 import re
@@ -16,20 +15,28 @@ import matplotlib.pyplot as plt
 import pytest
 
 import scmi as sm
-from scmi.estimators import variational
-from scmi.estimators.settings import PRESETS
+from scmi.estimators import PRESETS
+from scmi.estimators.peers import variational
 
 ROOT = Path(__file__).parent.parent
-ROOMS = (sm, sm.tl, sm.pl, sm.pp, sm.get, sm.datasets)
+ROOMS = (sm, sm.tl, sm.pl, sm.pp, sm.get, sm.datasets, sm.estimators)
 PUBLIC = {
     f"{room.__name__}.{name}": getattr(room, name)
     for room in ROOMS
     for name in room.__all__
     if not inspect.ismodule(getattr(room, name))
 }
+# The building blocks are shown by what is made of them.
+SHOWN = [
+    name
+    for name, value in PUBLIC.items()
+    if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("scmi.estimators.")
+]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A block of Python, and the comment right above it, if any: <!-- not run: why -->
-BLOCK = re.compile(r"(?:^<!-- not run: (?P<why>.+) -->\n+)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n+)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def blocks(page):
@@ -43,7 +50,7 @@ def listed():
     """Full names of what the API page lists."""
     module = ""
     for line in (ROOT / "docs" / "api.md").read_text().splitlines():
-        if found := re.match(r"\.\. (?:currentmodule|automodule):: (\S+)", line):
+        if found := re.match(r"\.\. currentmodule:: (\S+)", line):
             module = found[1]
         elif found := re.fullmatch(r"   (\w+)", line):
             yield f"{module}.{found[1]}"
@@ -59,7 +66,8 @@ def quick(monkeypatch, tmp_path, FAST):
 
     short = replace(variational.CRITIC, max_steps=150, check_every=50)
     monkeypatch.setitem(PRESETS, "default", FAST)
-    monkeypatch.setattr(variational, "CRITIC", short)
+    for module in (variational, sm.estimators):
+        monkeypatch.setattr(module, "CRITIC", short)
     for critic in (sm.mine, sm.infonce):
         monkeypatch.setitem(critic.__kwdefaults__, "settings", short)
     monkeypatch.setattr(sm.datasets, "lineage", lineage)
@@ -71,13 +79,10 @@ def quick(monkeypatch, tmp_path, FAST):
 def test_api_page_lists_what_is_public():
     names = list(listed())
     assert len(names) == len(set(names))
-    assert {name for name in names if not name.startswith(("scmi.estimators.", "scmi.tl._"))} == set(PUBLIC)
-    for name in names:
-        module, _, attribute = name.rpartition(".")
-        assert hasattr(importlib.import_module(module), attribute), name
+    assert set(names) == set(PUBLIC)
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", SHOWN)
 def test_examples(quick, name):
     value = PUBLIC[name]
     assert re.search(r"^\s*Examples\n\s*--------\n\s*\S", value.__doc__, re.MULTILINE), "no section with examples"

@@ -8,9 +8,9 @@ from scipy.special import digamma
 from sklearn.metrics import pairwise_distances
 from torch.nn import functional as F
 
-from scmi.estimators.critics import Critic
-from scmi.estimators.pairing import split
-from scmi.estimators.rows import Rows, fit_scale
+from scmi.estimators.inputs.pairing import split
+from scmi.estimators.inputs.rows import Rows, fit_scale
+from scmi.estimators.peers.critics import Critic
 
 
 def smile(
@@ -72,7 +72,7 @@ def _smile_bits(critic, x, y, tau):
 
 
 def euclidean_ksg(x, y, k=3):
-    """Pointwise KSG in bits on standardised raw data: Euclidean distance inside a side, the larger of the two between."""
+    """Pointwise KSG in bits on standardised raw data: Euclidean distance inside a side, the larger of both between."""
     x, y = ((side - side.mean(0)) / np.where(side.std(0) > 0, side.std(0), 1) for side in (x, y))
     n = len(x)
     pmi = np.empty(n)

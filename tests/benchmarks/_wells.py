@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 import scmi as sm
-from scmi.datasets.lineage import draw_counts, draw_genes
+from scmi.datasets import draw_counts, draw_genes
 
 
 def sequenced(states, depths, rng, *, strength=1.0):

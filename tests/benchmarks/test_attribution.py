@@ -14,14 +14,15 @@ pytestmark = pytest.mark.benchmark
 
 
 def test_informative_genes_of_the_simulator():
-    """AUC of p .995 and .998 (reverse), of R2 .993 and .989; 198 of 200 informative genes pass, and 49 and 28 of the others.
+    """AUC of p .995 and .998 (reverse), of R2 .993 and .989; of 200 informative genes pass 198, of others 49 and 28.
 
-    The others are not all without information: counts are scaled to one depth, so that what fate genes take, others lack.
-    On day 6, 71 of the 800 are correlated with the true fate at .05 / 800, and half of them at .05.
+    The others are not all without information: counts are scaled to one depth, so that what fate genes take, others
+    lack. On day 6, 71 of the 800 are correlated with the true fate at .05 / 800, and half of them at .05.
     """
     adata = sm.datasets.lineage()
     sm.pp.recipe_lmi(adata)
-    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), n_pairings=2, progress=False)
+    model = sm.LMI(n_pairings=2)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=model, progress=False)
     for reverse in (False, True):
         sm.tl.gene_information(adata, reverse=reverse)
         table = adata.uns["lmi_genes"]["table"]
@@ -29,8 +30,8 @@ def test_informative_genes_of_the_simulator():
         auc = {name: roc_auc_score(informative, sign * table[name]) for name, sign in (("r2", 1), ("p", -1))}
         passed = (table["q"] <= 0.05).to_numpy()
         print(
-            f"reverse={reverse}: AUC {auc}; q <= .05 in {(passed & informative).sum()} of {informative.sum()} informative "
-            f"genes and {(passed & ~informative).sum()} of {(~informative).sum()} others"
+            f"reverse={reverse}: AUC {auc}; q <= .05 in {(passed & informative).sum()} of {informative.sum()} "
+            f"informative genes and {(passed & ~informative).sum()} of {(~informative).sum()} others"
         )
         assert auc["p"] >= 0.95
 
@@ -51,7 +52,8 @@ def test_informative_pixels_are_in_the_strokes():
     border = np.ones((28, 28), dtype=bool)
     border[3:-3, 3:-3] = False
     print(
-        f"ink of the best 50 pixels {ink[best].mean():.0f}, of all {ink.mean():.0f}; R2 in the border {np.nanmax(r2[border])}"
+        f"ink of the best 50 pixels {ink[best].mean():.0f}, of all {ink.mean():.0f}; "
+        f"R2 in the border {np.nanmax(r2[border])}"
     )
     assert np.isnan(r2[0]).all()
     assert np.nanmax(r2[border]) < 0.1 < 0.5 < np.nanmax(r2)

@@ -1,4 +1,4 @@
-"""Pictures of all 130,887 cells of Weinreb et al. (2020): ``pytest -m benchmark tests/benchmarks/test_drawing.py -s``."""
+"""Pictures of 130,887 cells of Weinreb et al. (2020): ``pytest -m benchmark tests/benchmarks/test_drawing.py -s``."""
 
 import time
 
@@ -36,7 +36,8 @@ def test_drawn_in_seconds_saved_in_megabytes(share, width, tmp_path):
     saved = time.perf_counter()
     size = (tmp_path / "x.pdf").stat().st_size
     print(
-        f"{width} in, {share:.0%} coloured: drawn in {drawn - start:.2f} s, PDF in {saved - drawn:.2f} s, {size / 1e3:.0f} kB"
+        f"{width} in, {share:.0%} coloured: drawn in {drawn - start:.2f} s, PDF in {saved - drawn:.2f} s, "
+        f"{size / 1e3:.0f} kB"
     )
     assert drawn - start < SECONDS
     assert saved - drawn < SECONDS

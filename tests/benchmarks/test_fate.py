@@ -27,8 +27,8 @@ N_SPLITS = 10
 def cells():
     """The cells with the counts of fates, their main fate, and a label of what may be one clone.
 
-    The file doesn't name clones. Cells whose mates have the very same fates are taken for one: none is parted, but vectors
-    as poor as "one monocyte" join many, so that intervals are wider than they need be.
+    The file doesn't name clones. Cells whose mates have the very same fates are taken for one: none is parted, but
+    vectors as poor as "one monocyte" join many, so that intervals are wider than they need be.
     """
     folder = DATA / "larry"
     if not folder.exists():
@@ -49,7 +49,7 @@ def test_late_cells_tell_more_than_early_ones(cells):
     found = {}
     for name, y in (("main fate", cells["main_fate"]), ("all counts", cells[cells.attrs["fates"]].to_numpy())):
         results = [sm.lmi(place, y, groups=clone, progress=False, rng=seed) for seed in range(N_SPLITS)]
-        mi = np.array([result.mi for result in results])
+        mi = np.array([result.mi_ksg for result in results])
         print(f"{name}: {mi.mean():.2f} bits, {mi.min():.2f} to {mi.max():.2f}; se {results[0].se:.2f}")
         print("  onsets of single splits:", [int(onset_of(cells, result.pmi)["onset"]) for result in results])
         found[name] = report(cells, name, np.mean([result.pmi for result in results], axis=0))
@@ -58,7 +58,7 @@ def test_late_cells_tell_more_than_early_ones(cells):
     below, above, onset = found["main fate"]
     assert below < 0.6 < 0.8 < above
     # So few clones leave the onset open: .83 to .96 bits and onsets from 10e3 to 26e3 on single splits.
-    assert onset["low"] < MIDDLE - 1e4 < onset["high"]
+    assert onset["ci_low"] < MIDDLE - 1e4 < onset["ci_high"]
     np.testing.assert_allclose(found["main fate"][:2], found["neighbours"][:2], atol=0.2)
 
 
@@ -76,8 +76,8 @@ def report(cells, name, pmi):
     below, above = pmi[(t >= START) & (t < MIDDLE)].mean(), pmi[t >= MIDDLE].mean()
     print(
         f"  {name}: {below:.2f} bits below {MIDDLE:g}, {above:.2f} above; Spearman with pseudotime "
-        f"{spearmanr(t[t >= START], pmi[t >= START])[0]:.2f}; onset {onset['onset']:.0f} ({onset['low']:.0f} to "
-        f"{onset['high']:.0f}), p = {onset['p_value']:.2g}; the paper {PAPER:.0f}"
+        f"{spearmanr(t[t >= START], pmi[t >= START])[0]:.2f}; onset {onset['onset']:.0f} ({onset['ci_low']:.0f} to "
+        f"{onset['ci_high']:.0f}), p = {onset['p']:.2g}; the paper {PAPER:.0f}"
     )
     return below, above, onset
 

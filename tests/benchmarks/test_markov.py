@@ -1,7 +1,7 @@
-"""The Markov test keeps its level and has power, on simulated lineages: ``pytest -m benchmark tests/benchmarks/test_markov.py -s``.
+"""The Markov test keeps its level and has power, on simulated lineages.
 
-Each test prints the row of ``docs/inference.md`` that it judges. A run without memory takes about 6 s of one core, one
-with memory 11 s; so all of them take about 35 minutes.
+``pytest -m benchmark tests/benchmarks/test_markov.py -s``; each test prints the row of ``docs/inference.md`` that it
+judges. A run without memory takes about 6 s of one core, one with memory 11 s; so all of them take about 35 minutes.
 """
 
 import anndata as ad
@@ -61,8 +61,7 @@ def run(condition, seed):
         time_key="day",
         times=("2", "6"),
         replicate_key="well",
-        n_pairings=5,
-        n_permutations=0,
+        model=sm.LMI(n_pairings=5, n_permutations=0),
         rng=seed,
     )
     return {

@@ -1,7 +1,7 @@
 """Noise in the early sample alone breaks the inequality, and the controls of ``sm.tl.markov_test`` tell.
 
-``pytest -m benchmark tests/benchmarks/test_markov_noise.py -s`` prints the table of ``docs/inference.md``; about 10 s a run
-on one core.
+``pytest -m benchmark tests/benchmarks/test_markov_noise.py -s`` prints the table of ``docs/inference.md``; about 10 s a
+run on one core.
 """
 
 import numpy as np
@@ -43,8 +43,7 @@ def run(early_depth, seed):
         times=("2", "6"),
         replicate_key="well",
         counts_layer="counts",
-        n_pairings=4,
-        n_permutations=0,
+        model=sm.LMI(n_pairings=4, n_permutations=0),
         rng=seed,
     )
     return {

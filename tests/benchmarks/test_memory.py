@@ -1,7 +1,7 @@
 """Time and memory as N grows: ``pytest -m benchmark tests/benchmarks/test_memory.py -s``.
 
-Both sides are CSR of 1,000 genes, 5 % of them stored, which tell of three shared variables. Each run has a process of its
-own, which builds its data 20,000 rows at a time; peak memory is that of the whole process, data included.
+Both sides are CSR of 1,000 genes, 5 % of them stored, which tell of three shared variables. Each run has a process of
+its own, which builds its data 20,000 rows at a time; peak memory is that of the whole process, data included.
 """
 
 import json
@@ -40,7 +40,7 @@ shared = rng.normal(size=(n, 3))
 x, y = sparse(shared, rng), sparse(0.8 * shared + 0.6 * rng.normal(size=(n, 3)), rng)
 sm.lmi(x[:100], y[:100], progress=False)  # imports torch, compiles KSG
 start = time.perf_counter()
-mi = sm.lmi(x, y, progress=False).mi
+mi = sm.lmi(x, y, progress=False).mi_ksg
 seconds = time.perf_counter() - start
 data = sum(part.nbytes for side in (x, y) for part in (side.data, side.indices, side.indptr))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

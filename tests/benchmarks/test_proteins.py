@@ -7,26 +7,26 @@ ProtTrans5 embeddings and OmniPath's pairs, so its 2.83 bits and AUC of .87 can'
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 import scmi as sm
-from scmi.estimators.components import ReducedModel, principal_components
-from scmi.estimators.folds import N_LATENT, FoldModel
-from scmi.estimators.pairing import rowwise
-from scmi.estimators.rows import Rows, fit_scale
-from scmi.estimators.settings import resolve_settings
-from scmi.estimators.training import train
+from scmi.estimators import PRESETS, Draw, HeldOut
+from scmi.estimators._fold import N_LATENT, Fold
+from scmi.estimators.inputs.pairing import rowwise
+from scmi.estimators.inputs.rows import Rows, fit_scale
+from scmi.estimators.latent.components import principal_components
+from scmi.estimators.latent.model import LatentModel
+from scmi.estimators.latent.network import fit_network
+from scmi.estimators.neighbours.ksg import KSG
+from scmi.tl import _interactions as module
 from tests.conftest import DATA
 
 pytestmark = pytest.mark.benchmark
-
-# By attribute, `scmi.tl.interactions` is the function.
-module = import_module("scmi.tl.interactions")
 
 CPU = torch.device("cpu")
 # The paper averages KSG over batches of so many pairs.
@@ -62,9 +62,8 @@ def found_and_splits(proteins):
             held_out.append(x)
             return super().score_pairs(x, y)
 
-    with pytest.MonkeyPatch.context() as patch, timed("\nsm.tl.interactions, defaults"):
-        patch.setattr(module, "LMI", Kept)
-        found = sm.tl.interactions(*proteins)
+    with timed("\nsm.tl.interactions, defaults"):
+        found = sm.tl.interactions(*proteins, model=Kept())
     vectors = module._annotation(*proteins).vectors
     place = {vector.tobytes(): row for row, vector in enumerate(vectors)}
     masks = np.zeros((len(models), len(vectors)), dtype=bool)
@@ -102,14 +101,14 @@ def test_the_leak(proteins, found_and_splits):
 
     with timed("\nleaky protocols, 20 splits"):
         for (held, model), rng in zip(splits, np.random.default_rng(0).spawn(20), strict=True):
-            disjoint = model.models_
-            model.models_ = [_refer_to(fold, *everything) for fold in disjoint]
+            disjoint = model.folds_
+            model.folds_ = [_refer_to(fold, *everything) for fold in disjoint]
             judge(model, held, "leak: reference")
-            model.models_ = [_stopped_by_what_it_is_judged_by(annotation, held, rng)]
+            model.folds_ = [_stopped_by_what_it_is_judged_by(annotation, held, rng)]
             judge(model, held, "leak: stopping")
-            model.models_ = [_refer_to(model.models_[0], *everything)]
+            model.folds_ = [_refer_to(model.folds_[0], *everything)]
             judge(model, held, "leak: reference, stopping")
-            model.models_ = disjoint
+            model.folds_ = disjoint
     auc = pd.concat(rows).groupby(["negatives", "protocol"])["auc"]
     table = pd.DataFrame({"mean": auc.mean(), "sd": auc.std(), "low": auc.quantile(0.025), "high": auc.quantile(0.975)})
     print(table.round(3))
@@ -128,7 +127,7 @@ def test_peers_side_by_side(proteins):
         noise = np.random.default_rng(1).spawn(2)
         x, y = (module._jittered(vectors[at], rng) for at, rng in zip((first, second), noise, strict=True))
         estimates = {
-            "LMI": lambda x=x, y=y, first=first: sm.lmi(x, y, groups=first, n_permutations=0).mi,
+            "LMI": lambda x=x, y=y, first=first: sm.lmi(x, y, groups=first, n_permutations=0).mi_ksg,
             "KSG, batches of 1,000": lambda x=x, y=y: _ksg(x, y),
             "MINE": lambda x=x, y=y, first=first: sm.mine(x, y, groups=first).mi,
             "InfoNCE": lambda x=x, y=y, first=first: sm.infonce(x, y, groups=first).mi,
@@ -152,10 +151,10 @@ def test_what_the_rows_share(proteins):
     with timed("\nother splits"):
         table = pd.Series(
             {
-                "rows split at random": sm.lmi(x, y, n_permutations=0).mi,
-                "split by second partner": sm.lmi(x, y, groups=second, n_permutations=0).mi,
-                "ties left": sm.lmi(vectors[first], vectors[second], groups=first, n_permutations=0).mi,
-                "each protein once": sm.lmi(x[once], y[once], n_permutations=0).mi,
+                "rows split at random": sm.lmi(x, y, n_permutations=0).mi_ksg,
+                "split by second partner": sm.lmi(x, y, groups=second, n_permutations=0).mi_ksg,
+                "ties left": sm.lmi(vectors[first], vectors[second], groups=first, n_permutations=0).mi_ksg,
+                "each protein once": sm.lmi(x[once], y[once], n_permutations=0).mi_ksg,
             }
         )
     print(f"{table.round(3)}\n{len(once)} of {len(annotation.first)} pairs have each protein once")
@@ -170,7 +169,7 @@ def _ksg(x, y):
 
 
 def _refer_to(fold, x, y):
-    return replace(fold, reference_x=fold.encode_x(x), reference_y=fold.encode_y(y))
+    return replace(fold, held_out=HeldOut(fold.encode_x(x), fold.encode_y(y)))
 
 
 def _stopped_by_what_it_is_judged_by(annotation, held, rng):
@@ -185,7 +184,7 @@ def _stopped_by_what_it_is_judged_by(annotation, held, rng):
         module._jittered(annotation.vectors[np.r_[a, b]], noise)
         for a, b, noise in zip(training[1:], within[1:], rng.spawn(2), strict=True)
     )
-    settings, generator = resolve_settings("default"), torch.Generator().manual_seed(0)
+    settings, generator = PRESETS["default"], torch.Generator().manual_seed(0)
     scales = [fit_scale(side, np.arange(n)) for side in (x, y)]
     sides = [Rows(side, scale, CPU) for side, scale in zip((x, y), scales, strict=True)]
     layers = [
@@ -193,7 +192,7 @@ def _stopped_by_what_it_is_judged_by(annotation, held, rng):
         for side in sides
     ]
     pairing = rowwise(len(x), None)
-    network, history = train(
+    network, history = fit_network(
         *(side.through(to, np.arange(len(x))) for side, (to, _) in zip(sides, layers, strict=True)),
         lambda rng: pairing.draw(rng, barcodes=np.arange(n)),
         pairing.draw(rng, barcodes=np.arange(n, len(x))),
@@ -206,8 +205,16 @@ def _stopped_by_what_it_is_judged_by(annotation, held, rng):
         device=CPU,
         progress=lambda done, loss: None,
     )
-    empty = np.empty((0, N_LATENT), np.float32)
-    fold = FoldModel(ReducedModel(network, *layers), *scales, history, empty, empty)
+    (to_x, from_x), (to_y, from_y) = layers
+    model = LatentModel(
+        "network",
+        nn.Sequential(to_x, network.encoder_x),
+        nn.Sequential(to_y, network.encoder_y),
+        nn.Sequential(network.decoder_xy, from_y),
+        nn.Sequential(network.decoder_yx, from_x),
+    )
+    nothing = HeldOut(*np.zeros((2, 1, N_LATENT)))
+    fold = Fold(model, *scales, history, KSG(3, settings.metric), Draw(*np.zeros((4, 1), int)), nothing)
     reference = rng.permutation(n)[: n // 2]
     return _refer_to(fold, x[reference], y[reference])
 

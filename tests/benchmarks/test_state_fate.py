@@ -1,7 +1,7 @@
 """Does a real cell's place tell its clone mates' fate? ``pytest -m benchmark tests/benchmarks/test_state_fate.py -s``.
 
-2,081 day-2 cells of Weinreb et al. (2020): x is their place on SPRING, y the fates of their clone mates on days 4 and 6.
-The file doesn't name clones, so cells whose mates have the very same fates are kept together.
+2,081 day-2 cells of Weinreb et al. (2020): x is their place on SPRING, y the fates of their clone mates on days 4 and
+6. The file doesn't name clones, so cells whose mates have the very same fates are kept together.
 """
 
 import numpy as np
@@ -58,7 +58,7 @@ def neighbours(place, label, groups):
 
 
 def table(place, fates, groups, n_draws=2):
-    """Every estimate in bits with its p: of all cells and of one cell a group, with the real partners and permuted ones."""
+    """Every estimate in bits with its p, of all cells and of one cell a group, with real partners and permuted ones."""
     groups = groups.to_numpy()
     rng = np.random.default_rng(1)
     rows = []
@@ -66,10 +66,10 @@ def table(place, fates, groups, n_draws=2):
         for what, target in (("fate counts", y.to_numpy(np.float64)), ("main fate", main_fate(y))):
             result = sm.lmi(place, target, groups=groups, progress=False)
             alone = [
-                sm.lmi(place[one], target[one], n_permutations=0, progress=False).mi
+                sm.lmi(place[one], target[one], n_permutations=0, progress=False).mi_ksg
                 for one in (one_of_each(groups, rng) for _ in range(n_draws))
             ]
-            rows.append((what, partners, result.mi, result.p, np.mean(alone)))
+            rows.append((what, partners, result.mi_ksg, result.p, np.mean(alone)))
         rows.append(("30 neighbours", partners, neighbours(place, main_fate(y), groups), np.nan, np.nan))
     return pd.DataFrame(rows, columns=["y", "partners", "mi", "p", "one_of_a_group"])
 

@@ -1,17 +1,24 @@
-"""A server of files on this machine, since tests have no network."""
+"""What these tests share: a server of files on this machine, since tests have no network, and a test of means."""
 
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
+
+
+def assert_mean(values, expected):
+    """The mean of independent values is within four standard errors of what is expected."""
+    error = np.std(values) / np.sqrt(len(values))
+    assert abs(np.mean(values) - expected) < 4 * error, (np.mean(values), expected, error)
 
 
 class FileServer:
     """Serves ``files`` (path to bytes) and notes the ranges that were asked for.
 
-    ``cut`` tells after how many bytes of its answer the connection ends; ``ranges`` and ``encoding`` switch the support of
-    ranges off and a Content-Encoding on; ``before`` is called before each answer.
+    ``cut`` tells after how many bytes of its answer the connection ends; ``ranges`` and ``encoding`` switch the support
+    of ranges off and a Content-Encoding on; ``before`` is called before each answer.
     """
 
     def __init__(self):

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 import scmi as sm
 from scmi.datasets import _larry_files
 from scmi.datasets._larry_files import FILES, Cells
-from scmi.datasets.larry_state_fate import clonal_fates
+from scmi.datasets._larry_state_fate import clonal_fates
 from tests.conftest import DATA
 
 METADATA = """Library\tCell barcode\tTime point\tStarting population\tCell type annotation\tWell\tSPRING-x\tSPRING-y
@@ -137,7 +137,7 @@ def test_what_is_loaded_serves_the_tools(tmp_path, FAST):
         loaded, direct = adata.copy(), simulated.copy()
         for data, key, day in ((loaded, pair_key, "time"), (direct, "clone", "day")):
             sm.pp.recipe_lmi(data)
-            sm.tl.lmi(data, pair_key=key, groupby=day, groups=("2", "6"), preset=FAST, n_permutations=0)
+            sm.tl.lmi(data, pair_key=key, groupby=day, groups=("2", "6"), model=sm.LMI(preset=FAST, n_permutations=0))
         # The same barcodes by other names: split and drawn otherwise, but the same cells have a pMI in the end.
         assert loaded.uns["lmi"]["n_pairs"] == direct.uns["lmi"]["n_pairs"]
         np.testing.assert_array_equal(loaded.obs["lmi_n"] > 0, direct.obs["lmi_n"] > 0)

@@ -1,16 +1,18 @@
 """What these tests hold of `sm.datasets.lineage`.
 
-- The truth in `uns` is what the formulas give by hand, and what the sampler of the states in fact does: correlations and
-  mean log density ratios of many drawn clones agree with it in every bin of maturity.
+- The truth in `uns` is what the formulas give by hand, and what the sampler of the states in fact does: correlations
+  and mean log density ratios of many drawn clones agree with it in every bin of maturity.
 - The data processing inequality holds in truth without memory and is violated with it.
-- The information between Markov sisters, an integral, agrees with Monte Carlo and does not depend on the number of nodes.
+- The information between Markov sisters, an integral, agrees with Monte Carlo and does not depend on the number of
+  nodes.
 - Sisters on day 2 share their state; clone size, later maturity and barcode detection say nothing about it.
-- Counts have the promised mean and spread; fate shows in the informative genes only; names and pictures follow the states.
+- Counts have the promised mean and spread; fate shows in the informative genes only; names and pictures follow the
+  states.
 - Slots, types and categories are as documented; the object survives h5ad and zarr; the seed decides everything.
 - What can't be simulated is refused by name.
 
-Statistical tolerances are four standard errors of the statistic, so that a correct sampler fails one check in 16,000, and
-with the seeds fixed here never.
+Statistical tolerances are four standard errors of the statistic, so that a correct sampler fails one check in 16,000,
+and with the seeds fixed here never.
 """
 
 import anndata as ad
@@ -20,15 +22,7 @@ import pytest
 from scipy import sparse
 
 from scmi.datasets import lineage
-from scmi.datasets._lineage_truth import (
-    anchor_correlation,
-    day2_information,
-    gaussian_correlation,
-    gaussian_information,
-    lineage_truth,
-    markov_sister_information,
-)
-from scmi.datasets.lineage import (
+from scmi.datasets._lineage import (
     SAMPLES,
     Cells,
     draw_cells,
@@ -38,6 +32,15 @@ from scmi.datasets.lineage import (
     name_barcodes,
     name_fates,
 )
+from scmi.datasets._lineage_truth import (
+    anchor_correlation,
+    day2_information,
+    gaussian_correlation,
+    gaussian_information,
+    lineage_truth,
+    markov_sister_information,
+)
+from tests.datasets.conftest import assert_mean
 
 N_LATENT = 200_000
 BOTH = pytest.mark.parametrize("memory", [True, False], ids=["memory", "markov"])
@@ -45,12 +48,6 @@ BOTH = pytest.mark.parametrize("memory", [True, False], ids=["memory", "markov"]
 
 def draw_small(memory=True, rng=0, **kwargs):
     return lineage(400, memory=memory, n_genes=500, rng=rng, **kwargs)
-
-
-def assert_mean(values, expected):
-    """The mean of independent values is within four standard errors of what is expected."""
-    error = np.std(values) / np.sqrt(len(values))
-    assert abs(np.mean(values) - expected) < 4 * error, (np.mean(values), expected, error)
 
 
 def log_ratio(u, v, r):
@@ -95,7 +92,7 @@ def experiment(request):
     return clones, draw_cells(clones, rng, memory=request.param)
 
 
-# --- the truth ----------------------------------------------------------------------------------------------------------
+# --- the truth --------------------------------------------------------------------------------------------------------
 
 
 def test_truth_by_hand():
@@ -144,7 +141,7 @@ def test_sister_integral_agrees_with_a_long_monte_carlo():
     assert_mean(pmi, markov_sister_information())
 
 
-# --- the states ---------------------------------------------------------------------------------------------------------
+# --- the states -------------------------------------------------------------------------------------------------------
 
 
 def test_fates_are_standard_normal_in_every_sample(states):
@@ -180,8 +177,8 @@ def test_empirical_correlation_gives_the_hinge_in_a_narrow_bin(states, middle):
     _, maturity, day2, day6, _ = states
     of_bin = np.abs(maturity - middle) < 0.01
     r = np.mean([np.corrcoef(day2[of_bin, d], day6[of_bin, d])[0, 1] for d in (0, 1)])
-    # The mean of two sample correlations errs by (1 - r^2) / sqrt(2 n), their information by 2 r / (1 - r^2) / ln 2 times
-    # that; the curvature of rho over the bin adds less than 0.002 bits.
+    # The mean of two sample correlations errs by (1 - r^2) / sqrt(2 n), their information by 2 r / (1 - r^2) / ln 2
+    # times that; the curvature of rho over the bin adds less than 0.002 bits.
     error = 2 * r / np.log(2) / np.sqrt(2 * of_bin.sum())
     assert -np.log2(1 - r**2) == pytest.approx(2.3 * (middle - 0.35) / 0.65, abs=4 * error + 0.002)
 
@@ -217,7 +214,7 @@ def test_day4_cells_lie_between(memory):
     assert_mean((day4 * day6).mean(axis=1) - (0.8 * 0.9 if memory else rho**1.5), 0)
 
 
-# --- sampling -----------------------------------------------------------------------------------------------------------
+# --- sampling ---------------------------------------------------------------------------------------------------------
 
 
 def test_sisters_on_day2_share_their_state(experiment):
@@ -306,7 +303,7 @@ def test_default_experiment_has_the_size_of_the_real_one():
     assert len(day2 & wells[0] & wells[1]) >= 677
 
 
-# --- what is measured ---------------------------------------------------------------------------------------------------
+# --- what is measured -------------------------------------------------------------------------------------------------
 
 
 def test_counts_are_gamma_poisson():
@@ -344,7 +341,7 @@ def test_fate_shows_in_the_informative_genes():
     x = np.log1p(1e4 * x / x.sum(axis=1, keepdims=True))
     fate = day6.obsm["true_fate"]
     r = np.corrcoef(x.T, fate.T)[:-2, -2:]
-    # Twice the chi-square of two degrees of freedom exceeds 18.4 with probability 1e-4: the rest is the informative part.
+    # Twice the chi-square of two degrees of freedom exceeds 18.4 with probability 1e-4: the rest is informative.
     shows = len(x) * (r**2).sum(axis=1) > 18.4
     informative = adata.var["informative"].to_numpy()
     assert shows[informative].mean() > 0.9
@@ -384,7 +381,7 @@ def test_fate_can_be_read_from_counts(memory):
         held_out = clone % 2 == 0
         predicted = Ridge(alpha=3_000).fit(x[~held_out], fate[~held_out]).predict(x[held_out])
         score[day] = 1 - np.mean((predicted - fate[held_out]) ** 2) / np.var(fate[held_out])
-    # A linear reading of thousands of labelled cells comes close: what an estimate misses, it misses for want of labels.
+    # A linear reading of thousands of labelled cells comes close: what an estimate misses, it lacks labels for.
     assert all(0.9 < value < 0.99 for value in score.values())
 
 
@@ -408,7 +405,7 @@ def test_picture_has_progenitors_inside_and_three_arms(adata):
     assert np.linalg.norm(points[obs["fate"] == "progenitor"].mean(axis=0)) < 0.5 * radius["6"]
 
 
-# --- the object ---------------------------------------------------------------------------------------------------------
+# --- the object -------------------------------------------------------------------------------------------------------
 
 
 def test_slots(adata):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import scmi as sm
-from scmi.datasets import proteins
+from scmi.datasets import _proteins
 
 VECTORS = {"P01308": [0.5, -1.0, 2.0], "P06213": [0.25, 0.0, 1.5]}
 HEADER = "source\ttarget\tis_directed\tis_stimulation\tis_inhibition\n"
@@ -21,7 +21,7 @@ def test_uniprot(server, tmp_path, monkeypatch):
         for name, vector in VECTORS.items():
             file[name] = np.asarray(vector, dtype=np.float16)
     server.files["/UP000005640_9606/per-protein.h5"] = (tmp_path / "source.h5").read_bytes()
-    monkeypatch.setattr(proteins, "UNIPROT", server.url)
+    monkeypatch.setattr(_proteins, "UNIPROT", server.url)
     monkeypatch.setenv("SCMI_DATA_DIR", str(tmp_path / "cache"))
     expected = sm.pp.read_embeddings(VECTORS)
     for _ in range(2):
@@ -39,14 +39,14 @@ def test_unknown_organism():
 
 def test_omnipath(server, tmp_path, monkeypatch):
     server.files["/interactions?datasets=ligrecextra"] = PAIRS.encode()
-    monkeypatch.setattr(proteins, "OMNIPATH", server.url + "interactions?datasets=ligrecextra")
+    monkeypatch.setattr(_proteins, "OMNIPATH", server.url + "interactions?datasets=ligrecextra")
     pairs = sm.datasets.omnipath_pairs(tmp_path, progress=False)
     # Complexes are out, a pair of two records counts once, and NA is a name.
     pd.testing.assert_frame_equal(pairs, pd.DataFrame({"source": ["P01308", "NA"], "target": ["P06213", "P01308"]}))
 
 
 def test_pairs_fit_the_embeddings(tmp_path):
-    (tmp_path / proteins.PAIRS_FILE).write_text(PAIRS)
+    (tmp_path / _proteins.PAIRS_FILE).write_text(PAIRS)
     with (
         pytest.raises(ValueError, match="too few|at least|needs"),
         pytest.warns(UserWarning, match="have no embedding"),
@@ -56,6 +56,6 @@ def test_pairs_fit_the_embeddings(tmp_path):
 
 
 def test_an_answer_that_is_no_table(tmp_path):
-    (tmp_path / proteins.PAIRS_FILE).write_text("Something is not entirely good:\n")
-    with pytest.raises(ValueError, match="no table of interactions"):
+    (tmp_path / _proteins.PAIRS_FILE).write_text("Something is not entirely good:\n")
+    with pytest.raises(ValueError, match="not a table of interactions"):
         sm.datasets.omnipath_pairs(tmp_path)

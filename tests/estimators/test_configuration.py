@@ -1,41 +1,91 @@
-"""A plan says what can't be done when it is made, and counts the trainings that the progress bar has to show."""
+"""The one configuration says what can't be done before anything is computed, and how many trainings there will be."""
 
+import inspect
+
+import numpy as np
 import pytest
+from sklearn.base import clone
 
-from scmi.estimators.plan import Plan
-from scmi.estimators.settings import Settings
+import scmi as sm
+from scmi.estimators import PRESETS, Settings
+from scmi.estimators.configuration import Configuration
+from scmi.estimators.neighbours.ksg import KSG
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "match"),
     [
         ({"k": 0}, ValueError, "`k` must be at least 1, got 0"),
+        ({"k": 2.0}, TypeError, "`k` must be an integer, got 2.0"),
         ({"n_latent": 2.5}, TypeError, "`n_latent` must be an integer, got 2.5"),
-        ({"n_pairings": -1}, ValueError, "`n_pairings` must be at least 1"),
-        ({"n_permutations": -1}, ValueError, "`n_permutations` must be at least 1"),
+        ({"n_latent": 0}, ValueError, "`n_latent` must be at least 1"),
+        ({"n_pairings": 0}, ValueError, "`n_pairings` must be at least 1, got 0"),
+        ({"n_permutations": -1}, ValueError, "`n_permutations` must be at least 0, got -1"),
         ({"n_retrain": "5"}, TypeError, "`n_retrain` must be an integer, got '5'"),
+        ({"n_retrain": -1}, ValueError, "`n_retrain` must be at least 0"),
         ({"null": "none"}, ValueError, r"null='none' is not known; choose one of \['fixed', 'retrain'\]"),
-        ({"objective": "nce"}, ValueError, "objective='nce' is not known"),
+        ({"objective": "ce"}, ValueError, r"objective='ce' is not known; choose one of \['cross', 'infonce'"),
         ({"lam": float("inf")}, ValueError, "`lam` is inf; give the weight of a loss"),
+        ({"lam": -1}, ValueError, "`lam` is -1; give the weight of a loss"),
+        ({"alpha": float("nan")}, ValueError, "`alpha` is nan; give the weight of a loss"),
         ({"alpha": None}, TypeError, "`alpha` must be a number, got None"),
+        ({"preset": "slow"}, ValueError, r"preset='slow' is not known; choose one of \['default', 'paper'\]"),
+        ({"rng": -1}, ValueError, "`rng` must be an integer from 0"),
+        ({"rng": "seed"}, TypeError, "`rng` must be an integer from 0"),
     ],
 )
 def test_what_cannot_be_done(wrong, error, match):
+    model = sm.LMI(**wrong)  # scikit-learn wants parameters kept as they come
+    assert all(model.get_params()[name] is value for name, value in wrong.items())
     with pytest.raises(error, match=match):
-        Plan(settings=Settings(), **wrong)
+        model.check()
+    # Before the data are looked at.
+    with pytest.raises(error, match=match):
+        model.fit_pairing(None, None, None)
+
+
+def test_what_can_be_done():
+    for options in ({}, {"n_latent": 1, "lam": 0, "alpha": np.float32(0.5)}, {"n_permutations": 0, "rng": None}):
+        sm.LMI(**options).check()
+
+
+def test_checking_a_generator_does_not_use_it():
+    generator = np.random.default_rng(0)
+    sm.LMI(rng=generator).check()
+    assert generator.random() == np.random.default_rng(0).random()
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
         ({}, 2),
-        ({"settings": Settings(cross_fit=False)}, 1),
+        ({"preset": Settings(cross_fit=False)}, 1),
+        ({"preset": "paper"}, 1),
         ({"n_permutations": 99}, 2),
         ({"n_retrain": 3}, 8),
         # The estimate, 99 permuted ones, and one of the barcodes that are tested.
         ({"n_permutations": 99, "null": "retrain"}, 202),
-        ({"null": "retrain"}, 2),
+        ({"n_permutations": 0, "null": "retrain"}, 2),
     ],
 )
 def test_trainings(asked, expected):
-    assert Plan(**{"settings": Settings(), **asked}).n_trainings == expected
+    assert sm.LMI(**asked).n_trainings == expected
+
+
+def test_what_follows_from_the_parameters():
+    model = sm.LMI(k=5)
+    assert model.settings is PRESETS["default"]
+    assert model.ksg == KSG(5, "euclidean")
+    model.set_params(preset="paper", k=7)
+    assert model.ksg == KSG(7, "chebyshev")
+
+
+def test_every_parameter_is_scikit_learns():
+    names = list(inspect.signature(sm.LMI).parameters)
+    assert sorted(names) == sorted(sm.LMI().get_params())
+    assert names == list(inspect.signature(Configuration).parameters)
+    other = {"n_latent": 4, "preset": Settings(hidden=(8,)), "rng": 7, "null": "retrain"}
+    copy = clone(sm.LMI(**other))
+    assert {name: copy.get_params()[name] for name in other} == other
+    # Only what is not the default is shown.
+    assert repr(sm.LMI(k=5)) == "LMI(k=5)"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import scmi as sm
-from scmi.estimators.settings import Settings
+from scmi.estimators import Settings
 
 distributed = pytest.importorskip("dask.distributed")
 

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from functools import partial
 
 import joblib
 import pytest
+import torch
 
-from scmi.estimators.jobs import run_jobs
+from scmi.estimators._jobs import run_folds, run_jobs
 
 
 def square(value, progress):
@@ -19,7 +21,7 @@ def square(value, progress):
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])
 def test_results_in_order_and_progress_that_adds_up(n_jobs):
     seen = []
-    results = run_jobs(square, [{"value": v} for v in range(3)], n_jobs, lambda done, loss: seen.append(done))
+    results = run_jobs([partial(square, v) for v in range(3)], n_jobs, lambda done, loss: seen.append(done))
     assert results == [0, 1, 4]
     assert seen == sorted(seen)
     assert seen[-1] == 3.0
@@ -29,7 +31,7 @@ def test_results_in_order_and_progress_that_adds_up(n_jobs):
 def test_other_processes_report_when_they_are_done():
     seen = []
     with joblib.parallel_config(backend="loky"):
-        results = run_jobs(square, [{"value": v} for v in range(2)], 2, lambda done, loss: seen.append(done))
+        results = run_jobs([partial(square, v) for v in range(2)], 2, lambda done, loss: seen.append(done))
     assert results == [0, 1]
     assert seen == [1.0, 2.0]
 
@@ -50,7 +52,22 @@ def test_a_failure_stops_the_siblings():
 
     start = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(job, [{"fails": False}, {"fails": True}], 2, lambda done, loss: None)
+        run_jobs([partial(job, False), partial(job, True)], 2, lambda done, loss: None)
     # The other job would run for ten seconds.
     assert ended.wait(5)
     assert time.perf_counter() - start < 5
+
+
+def test_folds_share_the_threads_and_leave_them_as_they_were():
+    def job(*, threads, progress):
+        torch.set_num_threads(1)
+        return threads
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(5)
+    try:
+        assert run_folds([job] * 2, 1, lambda done, loss: None) == [2, 2]
+        assert run_folds([job] * 9, 1, lambda done, loss: None) == [1] * 9
+        assert torch.get_num_threads() == 5
+    finally:
+        torch.set_num_threads(before)

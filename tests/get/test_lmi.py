@@ -53,10 +53,10 @@ def test_after_a_round_trip(estimated, tmp_path):
         pd.testing.assert_frame_equal(table, expected)
 
 
-def test_key(experiment, FAST):
-    options = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "preset": FAST}
-    sm.tl.lmi(experiment, **options, key_added="first", rng=1)
-    sm.tl.lmi(experiment, **options, key_added="second", n_pairings=3, rng=1)
+def test_key(experiment, quick_lmi):
+    options = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
+    sm.tl.lmi(experiment, **options, key_added="first", model=quick_lmi())
+    sm.tl.lmi(experiment, **options, key_added="second", model=quick_lmi(n_pairings=3))
     assert len(sm.get.lmi(experiment, "first").pairings) == 20
     assert len(sm.get.lmi(experiment, key="second").pairings) == 3
 

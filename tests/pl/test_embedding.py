@@ -1,7 +1,9 @@
 """The promises of pMI on an embedding.
 
-- Every cell is drawn once, where the embedding has it: coloured by its pMI, or grey without a value or outside the mask.
-- Colours reach from the 2 % to the 98 % quantile of the coloured cells, or to `vmin` and `vmax`; the colour bar says bits.
+- Every cell is drawn once, where the embedding has it: coloured by its pMI, or grey without a value or outside the
+  mask.
+- Colours reach from the 2 % to the 98 % quantile of the coloured cells, or to `vmin` and `vmax`; the colour bar says
+  bits.
 - The axes passed are the axes returned; rcParams and data are left alone.
 - Mistakes are named with their slot and the way out, and leave no figure behind.
 """
@@ -15,6 +17,7 @@ import pytest
 import scipy.sparse as sp
 
 import scmi as sm
+from scmi.pl import _embedding
 
 
 def drawn(ax):
@@ -184,7 +187,7 @@ def test_smoothing_by_hand():
 
 
 def test_mark(monkeypatch):
-    monkeypatch.setattr("scmi.pl.embedding.N_MARKED", 1)
+    monkeypatch.setattr(_embedding, "N_MARKED", 1)
     ax = sm.pl.pmi_embedding(line_of_cells(), basis="line", mark=("pt", 1.2))
     (star,) = ax.lines
     assert star.get_xydata().tolist() == [[1, 0]]

@@ -27,10 +27,10 @@ def genes(ax):
 
 def markov(ax):
     def arm(mi, *between):
-        return {"between": list(between), "mi": mi, "mi_ci": [mi - 0.1, mi + 0.1], "null": np.linspace(-0.1, 0.1, 50)}
+        return {"between": list(between), "mi": mi, "ci": [mi - 0.1, mi + 0.1], "null": np.linspace(-0.1, 0.1, 50)}
 
     stored = {"early_late": arm(0.3, "2", "6, well 2"), "late_late": arm(1.0, "6, well 1", "6, well 2")}
-    stored |= {"difference": 0.7, "difference_se": 0.12, "p_value": 3e-5, "ceiling": arm(1.5, "2, well 1", "2, well 2")}
+    stored |= {"difference": 0.7, "se": 0.12, "p": 3e-5, "ceiling": arm(1.5, "2, well 1", "2, well 2")}
     return sm.pl.markov_test(ad.AnnData(uns={"markov_test": stored}), ax=ax)
 
 

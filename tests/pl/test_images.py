@@ -17,13 +17,13 @@ from matplotlib.testing.compare import compare_images
 import scmi as sm
 
 BASELINE = Path(__file__).parent / "baseline"
-# Root mean square of the differences, of 255. None between matplotlib 3.9.4 and 3.11.2; 3.9 where a bar is 6 % longer, 5.8
-# without the star, 13 where the onset moves by .01.
+# Root mean square of the differences, of 255. None between matplotlib 3.9.4 and 3.11.2; 3.9 where a bar is 6 % longer,
+# 5.8 without the star, 13 where the onset moves by .01.
 TOLERANCE = 1.0
 
 
 def traced():
-    """Cells of clones of two on three arms, pMI rising from the middle on; every fifth without one. No random numbers."""
+    """Cells of clones of two on three arms, pMI rising from the middle on; every fifth has none. No random numbers."""
     at = np.arange(180)
     t = (at * 0.618) % 1
     angle = 2 * np.pi * (at % 3) / 3 + 0.5 + 0.4 * np.sin(7.0 * at)
@@ -59,7 +59,7 @@ PICTURES = (embedding, trend, estimates)
 
 
 def picture(draw, path):
-    """Without text and what is placed by it: letters differ between versions of matplotlib, and other tests read them."""
+    """Without text and what is placed by it: letters differ with matplotlib's version, and other tests read them."""
     with plt.style.context("default"):
         figure = plt.figure(figsize=(3.4, 2.8))
         ax = draw(figure.add_axes((0.05, 0.05, 0.9, 0.9)))

@@ -17,9 +17,9 @@ def estimate(mi, *between):
     return {
         "between": list(between),
         "mi": mi,
-        "mi_se": 0.1,
-        "mi_ci": [mi - 0.16, mi + 0.16],
-        "p_value": 0.001,
+        "se": 0.1,
+        "ci": [mi - 0.16, mi + 0.16],
+        "p": 0.001,
         "null": np.linspace(-0.1, 0.1, 101),
         "n_pairs": 300,
     }
@@ -31,8 +31,8 @@ def tested():
         "early_late": estimate(0.3, "2", "6, well 2"),
         "late_late": estimate(1.0, "6, well 1", "6, well 2"),
         "difference": 0.7,
-        "difference_se": 0.12,
-        "p_value": 3e-5,
+        "se": 0.12,
+        "p": 3e-5,
     }
     lower = {**test, "early_late": estimate(0.2, "2", "6, well 2"), "depth": 1234}
     ceiling = estimate(1.5, "2, well 1", "2, well 2")
@@ -69,8 +69,8 @@ def test_controls(tested):
 def test_no_permutations_and_no_errors(tested):
     test = tested.uns["markov_test"]
     for arm in (test["early_late"], test["late_late"]):
-        arm["null"], arm["mi_ci"] = np.empty(0), [np.nan, np.nan]
-    test["difference_se"] = test["p_value"] = np.nan
+        arm["null"], arm["ci"] = np.empty(0), [np.nan, np.nan]
+    test["se"] = test["p"] = np.nan
     ax = sm.pl.markov_test(tested)
     assert points(ax) == [(0, 0.3), (1, 1.0)]
     assert ax.get_legend() is None

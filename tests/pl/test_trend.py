@@ -48,7 +48,8 @@ def test_what_is_drawn(traced):
     np.testing.assert_array_equal(line.get_xydata(), frame[["pseudotime", "mean"]])
     assert list(dashed.get_xdata()) == [onset["onset"]] * 2
     (span,) = ax.patches
-    assert span.get_extents().transformed(ax.transData.inverted()).intervalx == pytest.approx(onset[["low", "high"]])
+    interval = onset[["ci_low", "ci_high"]]
+    assert span.get_extents().transformed(ax.transData.inverted()).intervalx == pytest.approx(interval)
     vertices = ax.collections[0].get_paths()[0].vertices
     assert {*frame["low"].dropna()} | {*frame["high"].dropna()} <= {*vertices[:, 1]}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("pt", "pMI (bits)")
@@ -57,7 +58,7 @@ def test_what_is_drawn(traced):
 
 
 def test_several_lineages_and_no_rise(traced):
-    traced.uns["lmi_trend"]["onset"]["p_value"] = [0.01, 0.4]
+    traced.uns["lmi_trend"]["onset"]["p"] = [0.01, 0.4]
     ax = sm.pl.pmi_trend(traced)
     assert ax.get_xlabel() == "pseudotime"
     assert len(ax.patches) == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scmi.pp._downsample import downsample
+from scmi.pp.depth import downsample
 
 
 def test_totals_and_limits():

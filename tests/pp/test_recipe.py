@@ -54,7 +54,7 @@ def logged_counts():
 def test_genes_that_cannot_be_ranked():
     # Both genes have the same mean and dispersion.
     counts = np.array([[1, 3], [2, 2], [3, 1], [4, 0], [0, 4]])
-    with pytest.raises(ValueError, match="Scanpy cannot rank the genes of `.X`.* pass `n_top_genes=2`"):
+    with pytest.raises(ValueError, match="Scanpy can't rank the genes of `.X`.* pass `n_top_genes=2`"):
         recipe_lmi(ad.AnnData(counts), n_top_genes=1)
 
 

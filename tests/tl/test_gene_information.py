@@ -15,8 +15,8 @@ import scmi as sm
 COLUMNS = ["lmi_r2", "lmi_r2_null", "lmi_r2_p"]
 
 
-def test_both_directions_of_one_object_are_those_of_two(estimated, days, FAST):
-    sm.tl.lmi(*days, pair_key="clone", preset=FAST)
+def test_both_directions_of_one_object_are_those_of_two(estimated, days, quick_lmi):
+    sm.tl.lmi(*days, pair_key="clone", model=quick_lmi())
     for day, end in zip(days, ("_reverse", ""), strict=True):
         assert not [name for name in day.var if "reverse" in name]
         for name in COLUMNS:
@@ -72,20 +72,20 @@ def test_pairs_are_of_a_clone(estimated):
     assert len(pairs) == estimated.uns["lmi"]["n_pairs"]
 
 
-def test_a_second_estimate_leaves_nothing_stale(estimated, FAST):
+def test_a_second_estimate_leaves_nothing_stale(estimated, quick_lmi):
     sm.tl.gene_information(estimated, reverse=True)
     estimated.obsm["rep"] = np.asarray(
         estimated.X[:, :5].toarray() if hasattr(estimated.X, "toarray") else estimated.X[:, :5]
     )
     estimated.obsm["rep"] = estimated.obsm["rep"] + np.random.default_rng(0).normal(size=(estimated.n_obs, 5))
-    sm.tl.lmi(estimated, pair_key="clone", groupby="day", groups=("2", "6"), preset=FAST, use_rep="rep")
+    sm.tl.lmi(estimated, pair_key="clone", groupby="day", groups=("2", "6"), use_rep="rep", model=quick_lmi())
     assert not [name for name in estimated.var if name.startswith("lmi_r2")]
     assert "lmi_genes" not in estimated.uns
     with pytest.raises(KeyError, match="whose columns are no genes"):
         sm.tl.gene_information(estimated)
 
 
-def test_mistakes_are_named(estimated, days, FAST):
+def test_mistakes_are_named(estimated, days, quick_lmi):
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
         sm.tl.gene_information(estimated, key="other")
     with pytest.raises(ValueError, match="is a view"):
@@ -94,7 +94,7 @@ def test_mistakes_are_named(estimated, days, FAST):
         sm.tl.gene_information(estimated, mask_var="markers")
     with pytest.raises(ValueError, match="no value in any"):
         sm.tl.gene_information(estimated, mask_var=~estimated.var["highly_variable"].to_numpy())
-    sm.tl.lmi(*days, pair_key="clone", preset=FAST)
+    sm.tl.lmi(*days, pair_key="clone", model=quick_lmi())
     with pytest.raises(KeyError, match="pass the other one"):
         sm.tl.gene_information(days[0], reverse=True)
     del estimated.var["lmi_r2_p"]
@@ -108,7 +108,8 @@ def test_informative_genes_of_the_simulator_are_recovered():
 
     adata = sm.datasets.lineage(450, n_genes=400, rng=0)
     sm.pp.recipe_lmi(adata, n_top_genes=300)
-    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), progress=False, n_pairings=2)
+    model = sm.LMI(n_pairings=2)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=model, progress=False)
     sm.tl.gene_information(adata)
     table = adata.uns["lmi_genes"]["table"]
     informative = adata.var["informative"].reindex(table["gene"])

@@ -3,8 +3,6 @@
 The real ligand-receptor pairs are in ``tests/benchmarks/test_proteins.py``.
 """
 
-from importlib import import_module
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +11,7 @@ from sklearn.metrics import auc
 import scmi as sm
 from scmi.estimators.settings import Settings
 
-LINEAR = Settings(hidden=(8,), max_steps=5)
+LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5))
 
 
 def world(n=150, per_ligand=2, noise=0.2, seed=0):
@@ -34,7 +32,7 @@ def world(n=150, per_ligand=2, noise=0.2, seed=0):
 
 @pytest.fixture(scope="module")
 def found():
-    return sm.tl.interactions(*world(), n_splits=4, held_out=0.3, n_shuffles=3, preset=LINEAR)
+    return sm.tl.interactions(*world(), n_splits=4, held_out=0.3, n_shuffles=3, model=LINEAR)
 
 
 def test_partners_are_found(found):
@@ -64,14 +62,14 @@ def test_tables(found):
 def test_shuffled_annotation_tells_nothing():
     embeddings, pairs = world()
     shuffled = pairs.assign(receptor=np.random.default_rng(1).permutation(pairs["receptor"]))
-    found = sm.tl.interactions(embeddings, shuffled, n_splits=12, held_out=0.3, n_shuffles=1, preset=LINEAR)
+    found = sm.tl.interactions(embeddings, shuffled, n_splits=12, held_out=0.3, n_shuffles=1, model=LINEAR)
     # Over 5 shufflings: .47 to .53 (27 annotated pairs a split, whose AUC has a standard deviation of .06), and mutual
     # information -.12 to .05 bits.
     assert found.auc.loc["role-matched", "mean"] == pytest.approx(0.5, abs=0.08)
     assert found.mi == pytest.approx(0, abs=0.2)
 
 
-def test_held_out_proteins_are_nowhere_in_training(monkeypatch):
+def test_held_out_proteins_are_nowhere_in_training():
     embeddings, pairs = world(n=60)
     table = sm.pp.read_embeddings(embeddings)
     seen, asked = [], []
@@ -85,9 +83,8 @@ def test_held_out_proteins_are_nowhere_in_training(monkeypatch):
             asked.append(x)
             return super().score_pairs(x, y)
 
-    # By name, `scmi.tl.interactions` is the function.
-    monkeypatch.setattr(import_module("scmi.tl.interactions"), "LMI", Watched)
-    sm.tl.interactions(table, pairs, n_splits=3, held_out=0.3, n_shuffles=1, preset=LINEAR)
+    model = Watched(preset=LINEAR.preset)
+    sm.tl.interactions(table, pairs, n_splits=3, held_out=0.3, n_shuffles=1, model=model)
     assert len(seen) == 1 + 1 + 3
 
     def names(vectors):
@@ -101,16 +98,25 @@ def test_held_out_proteins_are_nowhere_in_training(monkeypatch):
 
 def test_same_seed_same_numbers():
     embeddings, pairs = world(n=60)
-    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "preset": LINEAR}
+    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
     first, again, other = (sm.tl.interactions(embeddings, pairs, **options, rng=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first.splits, again.splits)
     assert first.mi == again.mi
     assert first.mi != other.mi
 
 
+def test_the_given_model_stays_as_it_was():
+    embeddings, pairs = world(n=60)
+    model = sm.LMI(**LINEAR.get_params())
+    before = vars(model).copy()
+    found = sm.tl.interactions(embeddings, pairs, n_splits=1, held_out=0.4, n_shuffles=1, model=model, rng=7)
+    assert vars(model) == before
+    assert (found.params["rng"], found.params["n_permutations"], found.params["n_splits"]) == (7, 999, 1)
+
+
 def test_what_is_no_pair_is_left_out():
     embeddings, pairs = world(n=60)
-    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "preset": LINEAR}
+    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
     expected = sm.tl.interactions(embeddings, pairs, **options)
     odd = pd.DataFrame({"ligand": ["L0", None, "L1"], "receptor": ["L0", "R1", pairs["receptor"][2]]})
     more = pd.concat([pairs, odd], ignore_index=True)
@@ -131,9 +137,10 @@ def test_what_is_no_pair_is_left_out():
         (lambda p: p, {"held_out": 0.01}, ValueError, "Split 0 holds out 3 of 300 proteins, with 0 annotated"),
         (lambda p: p, {"n_splits": 0}, ValueError, "`n_splits` must be at least 1"),
         (lambda p: p, {"n_shuffles": 0}, ValueError, "`n_shuffles` must be at least 1"),
-        (lambda p: p, {"k": 0}, ValueError, "`k` must be at least 1"),
-        (lambda p: p, {"k": 2.5}, TypeError, "integer"),
-        (lambda p: p, {"objective": "all"}, ValueError, "objective='all'"),
+        (lambda p: p, {"model": sm.LMI(k=0)}, ValueError, "`k` must be at least 1"),
+        (lambda p: p, {"model": sm.LMI(k=2.5)}, TypeError, "integer"),
+        (lambda p: p, {"model": sm.LMI(objective="all")}, ValueError, "objective='all'"),
+        (lambda p: p, {"model": "default"}, TypeError, "`model` must be an LMI"),
         (lambda p: p[:0], {}, ValueError, "none with two different names"),
         (lambda p: p.assign(receptor=p["ligand"]), {}, ValueError, "none with two different names"),
         (lambda p: p.assign(receptor=np.nan), {}, ValueError, "none with two different names"),
@@ -142,7 +149,7 @@ def test_what_is_no_pair_is_left_out():
 def test_bad_requests(change, options, error, message):
     embeddings, pairs = world()
     with pytest.raises(error, match=message):
-        sm.tl.interactions(embeddings, change(pairs), preset=LINEAR, **options)
+        sm.tl.interactions(embeddings, change(pairs), **{"model": LINEAR, **options})
 
 
 @pytest.mark.parametrize(
@@ -157,4 +164,4 @@ def test_bad_requests(change, options, error, message):
 )
 def test_bad_embeddings(embeddings, error, message):
     with pytest.raises(error, match=message):
-        sm.tl.interactions(embeddings, world()[1], preset=LINEAR)
+        sm.tl.interactions(embeddings, world()[1], model=LINEAR)

@@ -10,8 +10,8 @@
 - Shuffled barcodes give next to no information, real ones give some; real cells run at the defaults.
 """
 
-import importlib
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -23,27 +23,26 @@ import scipy.sparse as sp
 import torch
 
 import scmi as sm
-from scmi.estimators.settings import Settings
+from scmi.estimators import lmi as estimator
+from scmi.estimators.inference import conditional
+from scmi.estimators.latent import network
+from scmi.estimators.settings import PRESETS, Settings
 from scmi.pp.pairs import match_clones
 from scmi.tl._stored import _per_cell
-
-# `scmi.tl.lmi` as an attribute is the function.
-module = importlib.import_module("scmi.tl.lmi")
-training = importlib.import_module("scmi.estimators.training")
 
 SLOTS = ("lmi_pmi", "lmi_pmi_sd", "lmi_n")
 
 
 @pytest.fixture
-def one(FAST):
+def one(quick_lmi):
     """How to run on `experiment`."""
-    return {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "preset": FAST}
+    return {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "model": quick_lmi()}
 
 
 @pytest.fixture
-def two(FAST):
+def two(quick_lmi):
     """How to run on `days`."""
-    return {"pair_key": "clone", "preset": FAST}
+    return {"pair_key": "clone", "model": quick_lmi()}
 
 
 @pytest.fixture
@@ -51,27 +50,7 @@ def no_training(monkeypatch):
     def train(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(training, "train", train)
-
-
-@pytest.fixture
-def result_of(monkeypatch):
-    """Run, and hand out what the estimator returned and was given."""
-    seen = []
-
-    def spy(x, y, pairing, plan, **options):
-        answer = estimate(x, y, pairing, plan, **options)
-        seen.append((answer[0], pairing))
-        return answer
-
-    estimate = module.estimate_and_retrain
-    monkeypatch.setattr(module, "estimate_and_retrain", spy)
-
-    def run(*args, **options):
-        sm.tl.lmi(*args, **options)
-        return seen[-1]
-
-    return run
+    monkeypatch.setattr(network, "fit_network", train)
 
 
 def same_uns(a, b):
@@ -121,31 +100,40 @@ def test_slots(experiment, one):
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
-    errors = {"mi_se", "mi_se_parts", "mi_ci", "p_value", "null", "missing", "drift", "settled"}
-    plain = {"params", "mi", "mi_corrected", "correction", "n_pairs", "mi_by_pairing", "history", "pairs"}
+    errors = {"se", "se_parts", "ci", "p", "null", "missing", "drift", "settled"}
+    plain = {"params", "mi", "mi_ksg", "correction", "n_pairs", "mi_by_pairing", "history", "pairs"}
     assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert stored["mi_by_pairing"].shape == (20,)
     assert stored["params"]["groups"] == ["2", "6"]
     assert stored["params"]["pair_key"] == "clone"
+    assert (stored["params"]["rng"], stored["params"]["device"], stored["params"]["version"]) == (
+        0,
+        "cpu",
+        sm.__version__,
+    )
     assert obs["lmi_n"].max() == 20
 
 
-def test_error_and_significance(experiment, one, result_of, tmp_path):
-    result, _ = result_of(experiment, **one, n_permutations=19)
-    stored = experiment.uns["lmi"]
-    assert set(stored["mi_se_parts"]) == {"sampling", "pairing"}
-    assert stored["mi_se"] == pytest.approx(np.hypot(*stored["mi_se_parts"].values()))
+def test_error_and_significance(experiment, one, quick_lmi, tmp_path):
+    model = quick_lmi(n_permutations=19)
+    sm.tl.lmi(experiment, **one | {"model": model})
+    stored, result = experiment.uns["lmi"], model.result_
+    assert set(stored["se_parts"]) == {"sampling", "pairing"}
+    assert stored["se"] == pytest.approx(np.hypot(*stored["se_parts"].values()))
     by_pairing = stored["mi_by_pairing"]
-    assert stored["mi_se_parts"]["pairing"] == pytest.approx(by_pairing.std(ddof=1) / np.sqrt(20))
-    assert stored["mi_ci"] == list(result.ci)
-    assert stored["p_value"] == (1 + np.sum(result.null >= result.mi_by_pairing[0] - 1e-9)) / 20
+    assert stored["se_parts"]["pairing"] == pytest.approx(by_pairing.std(ddof=1) / np.sqrt(20))
+    assert (stored["mi"], stored["mi_ksg"], stored["ci"]) == (result.mi, result.mi_ksg, list(result.ci))
+    assert np.mean(stored["ci"]) == pytest.approx(stored["mi"])
+    assert stored["p"] == (1 + np.sum(result.null >= result.mi_by_pairing[0] - 1e-9)) / 20
     experiment.write_h5ad(tmp_path / "cells.h5ad")
     same_uns(ad.read_h5ad(tmp_path / "cells.h5ad").uns["lmi"], stored)
 
 
-def test_drift_is_stored(experiment, one, result_of):
-    result, _ = result_of(experiment, **one, n_permutations=0)
+def test_drift_is_stored(experiment, one, quick_lmi):
+    model = quick_lmi(n_permutations=0)
+    sm.tl.lmi(experiment, **one | {"model": model})
+    result = model.result_
     stored = experiment.uns["lmi"]["drift"]
     pd.testing.assert_frame_equal(stored.reset_index(drop=True), result.drift)
     whole = stored[stored["n_subsets"] == 1].set_index("k")["mean"]
@@ -155,17 +143,18 @@ def test_drift_is_stored(experiment, one, result_of):
     assert experiment.uns["lmi"]["settled"] is result.settled
 
 
-def test_training_anew(experiment, one, result_of, tmp_path):
+def test_training_anew(experiment, one, quick_lmi, tmp_path):
     """Whole barcodes change partners; the rest of the result is that of the plain run."""
-    plain, _ = result_of(experiment.copy(), **one, n_permutations=0)
-    result, _ = result_of(experiment, **one, null="retrain", n_permutations=4, n_retrain=2)
+    plain, anew = quick_lmi(n_permutations=0), quick_lmi(null="retrain", n_permutations=4, n_retrain=2)
+    sm.tl.lmi(experiment.copy(), **one | {"model": plain})
+    sm.tl.lmi(experiment, **one | {"model": anew})
     stored = experiment.uns["lmi"]
-    assert set(stored["mi_se_parts"]) == {"sampling", "pairing", "retraining"}
-    assert stored["mi_se"] == pytest.approx(np.sqrt(sum(part**2 for part in stored["mi_se_parts"].values())))
+    assert set(stored["se_parts"]) == {"sampling", "pairing", "retraining"}
+    assert stored["se"] == pytest.approx(np.sqrt(sum(part**2 for part in stored["se_parts"].values())))
     assert len(stored["null"]) == 4
-    assert stored["p_value"] == (1 + np.sum(stored["null"] >= stored["mi"] - 1e-9)) / 5
+    assert stored["p"] == (1 + np.sum(stored["null"] >= stored["mi_ksg"] - 1e-9)) / 5
     assert (stored["params"]["null"], stored["params"]["n_retrain"]) == ("retrain", 2)
-    np.testing.assert_array_equal(result.pmi, plain.pmi)
+    np.testing.assert_array_equal(anew.result_.pmi, plain.result_.pmi)
     experiment.write_h5ad(tmp_path / "cells.h5ad")
     same_uns(ad.read_h5ad(tmp_path / "cells.h5ad").uns["lmi"], stored)
 
@@ -194,32 +183,52 @@ def test_conditional_information(covariate):
         ad.AnnData(np.outer(score, np.ones(4)) + rng.normal(size=(n, 4)), obs=pd.DataFrame(index=names)) for _ in "ab"
     )
     day2.obs["label"], day2.obs["score"] = np.array(["x", "y"])[label], score
-    how = {"n_permutations": 99, "n_latent": 1, "preset": Settings(hidden=(16,), max_steps=20)}
-    sm.tl.lmi(day2, day6, **how, condition_on=covariate)
+    model = sm.LMI(n_permutations=99, n_latent=1, preset=Settings(hidden=(16,), max_steps=20))
+    sm.tl.lmi(day2, day6, condition_on=covariate, model=model)
     stored = day2.uns["lmi"]
-    assert stored["p_value"] == 0.01
+    assert stored["p"] == 0.01
     assert stored["mi"] > 0.5
     # One bit of label, or of a score seen four times with noise, .7 bit; what is left is 0 up to a spread of .06.
     assert stored["conditional"]["mi"] == pytest.approx(0, abs=0.2)
-    assert stored["conditional"]["p_value"] > 0.02
+    assert stored["conditional"]["p"] > 0.02
+    assert set(stored["conditional"]) == {"on", "mi", "p", "null", "n_pairs", "missing"}
     assert stored["conditional"]["on"] == [covariate]
     assert stored["conditional"]["n_pairs"] == n
     assert "conditional" in day6.uns["lmi"]
 
 
-def test_wrong_covariates(experiment, one, no_training):
+def test_wrong_covariates(experiment, one, quick_lmi, no_training):
     for options, error, match in (
         ({"condition_on": "phase"}, KeyError, "Did not find `condition_on='phase'`"),
         ({"condition_on": ["well", "pseudotime"]}, ValueError, "one column of labels or columns of numbers"),
         ({"condition_on": "true_pmi", "groups": ("6", "2")}, ValueError, r"is missing or infinite in \d+ paired cells"),
-        ({"condition_on": "well", "n_permutations": 0}, ValueError, "is tested by permutation"),
+        ({"condition_on": "well", "model": quick_lmi(n_permutations=0)}, ValueError, "is tested by permutation"),
     ):
         with pytest.raises(error, match=match):
             sm.tl.lmi(experiment, **(one | options))
 
 
-def test_missing_exactly_where_nothing_was_estimated(experiment, one):
-    sm.tl.lmi(experiment, **one, n_pairings=3)
+def test_too_few_pairs_of_a_label_are_a_note(experiment, one):
+    experiment.obs["own"] = experiment.obs_names
+    sm.tl.lmi(experiment, **one, condition_on="own")
+    stored = experiment.uns["lmi"]["conditional"]
+    assert np.isnan(stored["mi"]) and np.isnan(stored["p"])
+    assert stored["missing"].startswith("No stratum of any fold has 4 groups of pairs")
+    assert stored["n_pairs"] == 0
+
+
+def test_a_bug_inside_the_conditional_test_surfaces(experiment, one, monkeypatch):
+    def planted(*args, **options):
+        raise ValueError("planted")
+
+    monkeypatch.setattr(conditional, "permutation_test", planted)
+    with pytest.raises(ValueError, match="planted"):
+        sm.tl.lmi(experiment, **one, condition_on="well")
+    assert "lmi" not in experiment.uns
+
+
+def test_missing_exactly_where_nothing_was_estimated(experiment, one, quick_lmi):
+    sm.tl.lmi(experiment, **one | {"model": quick_lmi(n_pairings=3)})
     obs = experiment.obs
     np.testing.assert_array_equal(obs["lmi_pmi"].isna(), obs["lmi_n"] == 0)
     np.testing.assert_array_equal(obs["lmi_pmi_sd"].isna(), obs["lmi_n"] < 2)
@@ -227,10 +236,10 @@ def test_missing_exactly_where_nothing_was_estimated(experiment, one):
     assert (obs["lmi_pmi_sd"].dropna() >= 0).all()
 
 
-def test_every_cell_of_a_shared_barcode_has_a_value_given_enough_pairings(experiment, one):
+def test_every_cell_of_a_shared_barcode_has_a_value_given_enough_pairings(experiment, one, quick_lmi):
     # In a clone of 15 cells, a given one is in none of 300 pairings with chance (14/15)^300 = 1e-9.
     assert experiment.obs.groupby(["day", "clone"], observed=True).size().max() <= 15
-    sm.tl.lmi(experiment, **one, n_pairings=300)
+    sm.tl.lmi(experiment, **one | {"model": quick_lmi(n_pairings=300)})
     np.testing.assert_array_equal(experiment.obs["lmi_pmi"].notna(), shared_cells(experiment))
 
 
@@ -247,14 +256,15 @@ def test_weighted_mean_over_cells_is_the_information(days, two):
     stored = days[0].uns["lmi"]
     for day in days:
         pmi, n = day.obs["lmi_pmi"], day.obs["lmi_n"]
-        assert np.nansum(pmi * n) / n.sum() == pytest.approx(stored["mi"], rel=1e-12)
+        assert np.nansum(pmi * n) / n.sum() == pytest.approx(stored["mi_ksg"], rel=1e-12)
         # Every barcode once in every pairing.
         assert n.sum() == 20 * stored["n_pairs"]
-    assert stored["mi"] == pytest.approx(stored["mi_by_pairing"].mean(), rel=1e-12)
+    assert stored["mi_ksg"] == pytest.approx(stored["mi_by_pairing"].mean(), rel=1e-12)
 
 
-def test_cells_hold_what_was_estimated_of_their_pairs(days, two, result_of):
-    result, _ = result_of(*days, **two)
+def test_cells_hold_what_was_estimated_of_their_pairs(days, two):
+    sm.tl.lmi(*days, **two)
+    result = two["model"].result_
     for day, rows in zip(days, (result.pairs.row_x, result.pairs.row_y), strict=True):
         per_cell = pd.Series(result.pmi).groupby(rows)
         found = day.obs.iloc[per_cell.size().index]
@@ -345,15 +355,56 @@ def test_copies_of_two_which_may_be_views(experiment, days, two):
         same_result(expected, found)
 
 
-def test_second_run_leaves_nothing_stale(experiment, one):
-    first = sm.tl.lmi(experiment, **one | {"groups": ("2", "6")}, n_latent=5, copy=True)
+def test_second_run_leaves_nothing_stale(experiment, one, quick_lmi):
+    first = sm.tl.lmi(experiment, **one | {"model": quick_lmi(n_latent=5)}, copy=True)
     # The first run's day 6 is a group apart in the second: none of its values may stay.
     half = np.arange(experiment.n_obs) % 2 == 0
     for adata in (experiment, first):
         adata.obs["day"] = adata.obs["day"].astype(object).mask(half & (adata.obs["day"] == "6"), "7")
-    sm.tl.lmi(first, **one, n_pairings=4)
-    sm.tl.lmi(experiment, **one, n_pairings=4)
+    for adata in (first, experiment):
+        sm.tl.lmi(adata, **one | {"model": quick_lmi(n_pairings=4)})
     same_result(first, experiment)
+
+
+# The model
+
+
+def test_the_model_is_left_fitted(days, two):
+    model = two["model"]
+    before = model.get_params()
+    sm.tl.lmi(*days, **two, rng=3)
+    a, b = (day.X[:, day.var["highly_variable"].to_numpy()] for day in days)
+    assert model.get_params() == before
+    assert model.result_.mi == days[0].uns["lmi"]["mi"]
+    assert [fold.held_out.x.shape[1] for fold in model.folds_] == days[0].uns["lmi"]["params"]["n_latent"]
+    np.testing.assert_allclose(model.transform(a), days[0].obsm["X_lmi"], rtol=1e-5, atol=1e-6)  # float32
+    assert model.score_pairs(a[:3], b[:4]).shape == (3, 4)
+
+
+def test_a_fitted_model_is_saved(days, two, tmp_path):
+    sm.tl.lmi(*days, **two)
+    two["model"].save(tmp_path / "model.npz")
+    x = days[0].X[:5, days[0].var["highly_variable"].to_numpy()]
+    np.testing.assert_array_equal(sm.LMI.load(tmp_path / "model.npz").predict_y(x), two["model"].predict_y(x))
+
+
+def test_without_a_model_the_defaults_are_taken(experiment, FAST, monkeypatch):
+    monkeypatch.setitem(PRESETS, "default", FAST)
+    runs = [
+        sm.tl.lmi(experiment, pair_key="clone", groupby="day", groups=("2", "6"), copy=True, **options)
+        for options in ({}, {"model": None}, {"model": sm.LMI()})
+    ]
+    assert runs[0].uns["lmi"]["params"]["n_pairings"] == 20
+    for run in runs[1:]:
+        same_result(runs[0], run)
+
+
+def test_seed_and_bar_are_those_of_the_tool(experiment, one, quick_lmi):
+    runs = [
+        sm.tl.lmi(experiment, **one | {"model": quick_lmi(**own)}, rng=1, copy=True)
+        for own in ({}, {"rng": 5, "progress": True})
+    ]
+    same_result(*runs)
 
 
 # Randomness
@@ -361,6 +412,8 @@ def test_second_run_leaves_nothing_stale(experiment, one):
 
 def test_seeds(experiment, one):
     runs = [sm.tl.lmi(experiment, **one, rng=rng, copy=True) for rng in (1, 1, np.random.default_rng(1), 2)]
+    # A generator has no seed to be told.
+    assert [run.uns["lmi"]["params"].pop("rng") for run in runs] == [1, 1, None, 2]
     same_result(runs[0], runs[1])
     same_result(runs[0], runs[2])
     assert runs[0].uns["lmi"]["mi"] != runs[3].uns["lmi"]["mi"]
@@ -407,10 +460,10 @@ FORMS = {
 
 
 @pytest.fixture(scope="session")
-def dense_run(_experiment, FAST):
+def dense_run(_experiment, quick_lmi):
     adata = _experiment.copy()
     adata.X = adata.X.toarray()
-    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), preset=FAST)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=quick_lmi())
     return adata
 
 
@@ -473,18 +526,18 @@ def test_principal_components_keep_what_the_genes_tell():
     adata = sm.datasets.lineage(800, n_genes=500, rng=3)
     sm.pp.recipe_lmi(adata)
     sc.pp.pca(adata, n_comps=50)
-    how = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "n_permutations": 99}
-    sm.tl.lmi(adata, **how, use_rep="X_pca")
+    model = sm.LMI(n_permutations=99)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), use_rep="X_pca", model=model)
     # Seeds 0 to 4 of the experiment: .27 to .39, from genes .29 to .44.
     assert adata.uns["lmi"]["mi"] > 0.15
-    assert adata.uns["lmi"]["p_value"] == 0.01
+    assert adata.uns["lmi"]["p"] == 0.01
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
-def test_counts_that_nobody_logged(form, two):
+def test_counts_that_nobody_logged(form, quick_lmi):
     adata = sm.datasets.lineage(150, n_genes=400, rng=0)
     adata.X = form(adata.X.toarray())
-    how = {"groupby": "day", "groups": ("2", "6"), "n_permutations": 0, **two}
+    how = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "model": quick_lmi(n_permutations=0)}
     with pytest.warns(UserWarning, match="`.X` looks like counts: .* Run `sm.pp.recipe_lmi` first"):
         sm.tl.lmi(adata, **how)
     with pytest.warns(UserWarning, match=r"`.layers\['raw'\]` looks like counts"):
@@ -542,11 +595,11 @@ def test_constant_genes(experiment, one):
 # Pairing
 
 
-def test_cells_by_name(days, FAST):
+def test_cells_by_name(days, quick_lmi):
     a = days[0]
     b = a[np.random.default_rng(0).permutation(a.n_obs)[:100], :300].copy()
     with pytest.warns(UserWarning, match="nearly deterministic"):  # a cell and itself
-        sm.tl.lmi(a, b, preset=FAST, n_pairings=1)
+        sm.tl.lmi(a, b, model=quick_lmi(n_pairings=1))
     np.testing.assert_array_equal(a.obs["lmi_n"], a.obs_names.isin(b.obs_names))
     # A pair has one value, and both its cells have it.
     np.testing.assert_array_equal(a.obs["lmi_pmi"][b.obs_names], b.obs["lmi_pmi"])
@@ -573,10 +626,13 @@ def several_barcodes_per_cell(adata):
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
-def test_matrix_of_barcodes_stays_together_across_folds(experiment, one, result_of, form):
+def test_matrix_of_barcodes_stays_together_across_folds(experiment, one, form):
     experiment.obsm["X_clone"] = form(several_barcodes_per_cell(experiment))
     before = contents(experiment)[0]["obsm/X_clone"]
-    result, pairing = result_of(experiment, **one | {"pair_key": "X_clone"})
+    early = (experiment.obs["day"] == "2").to_numpy()
+    pairing = match_clones(experiment[early], experiment[~early], "X_clone").pairing
+    sm.tl.lmi(experiment, **one | {"pair_key": "X_clone"})
+    result = one["model"].result_
     assert pairing.cells_are_shared and len(np.unique(pairing.groups)) < len(pairing)
     fold_of_group = pd.Series(result.fold).groupby(pairing.groups[result.pairs.barcode])
     assert (fold_of_group.nunique() == 1).all()
@@ -587,13 +643,13 @@ def test_matrix_of_barcodes_stays_together_across_folds(experiment, one, result_
     assert contents(experiment)[0]["obsm/X_clone"] == before
     n, pmi = experiment.obs["lmi_n"], experiment.obs["lmi_pmi"]
     np.testing.assert_array_equal(pmi.isna(), n == 0)
-    early = (experiment.obs["day"] == "2").to_numpy()
     for side in (early, ~early):
-        assert np.nansum((pmi * n)[side]) / n[side].sum() == pytest.approx(experiment.uns["lmi"]["mi"], rel=1e-12)
+        assert np.nansum((pmi * n)[side]) / n[side].sum() == pytest.approx(experiment.uns["lmi"]["mi_ksg"], rel=1e-12)
 
 
 def test_single_split_estimates_half(experiment, one):
-    sm.tl.lmi(experiment, **one | {"preset": Settings(hidden=(16,), max_steps=10, cross_fit=False)})
+    model = sm.LMI(preset=Settings(hidden=(16,), max_steps=10, cross_fit=False))
+    sm.tl.lmi(experiment, **one | {"model": model})
     whole = len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert experiment.uns["lmi"]["n_pairs"] == pytest.approx(whole / 2, abs=1)
     obs = experiment.obs
@@ -617,10 +673,10 @@ def test_round_trip(experiment, one, kind, pair_key, tmp_path):
     same_result(experiment, getattr(ad, f"read_{kind}")(path))
 
 
-def test_round_trip_of_cells_paired_by_name(days, FAST, tmp_path):
+def test_round_trip_of_cells_paired_by_name(days, quick_lmi, tmp_path):
     a, b = days[0], days[0][:, :300].copy()
     with pytest.warns(UserWarning, match="nearly deterministic"):
-        sm.tl.lmi(a, b, preset=FAST)
+        sm.tl.lmi(a, b, model=quick_lmi())
     a.write_h5ad(tmp_path / "cells.h5ad")
     same_result(a, ad.read_h5ad(tmp_path / "cells.h5ad"))
 
@@ -635,7 +691,7 @@ def fails(no_training, one):
     def check(error, match, *adatas, **options):
         before = [contents(adata) for adata in adatas if isinstance(adata, ad.AnnData)]
         with pytest.raises(error, match=match):
-            sm.tl.lmi(*adatas, **{"preset": one["preset"], **options})
+            sm.tl.lmi(*adatas, **{"model": one["model"], **options})
         assert [contents(adata) for adata in adatas if isinstance(adata, ad.AnnData)] == before
 
     return check
@@ -742,14 +798,20 @@ def test_no_barcode_shared(days, fails):
     fails(ValueError, "No barcode is shared: .* or pass `pair_key=", *days, pair_key="clone")
 
 
-def test_too_few_barcodes_shared(days, fails):
+def test_too_few_barcodes_shared(days, quick_lmi, fails):
     labels = days[0].obs["clone"].astype(object)
     shared = sorted(set(labels.dropna()) & set(days[1].obs["clone"].dropna()))
     days[0].obs["clone"] = labels.where(labels.isin(shared[:19]))
     match = "Only 19 pairs to estimate from; at least 20 are needed.* Use more cells"
     fails(ValueError, match, *days, pair_key="clone")
     days[0].obs["clone"] = labels.where(labels.isin(shared[:25]))
-    fails(ValueError, "Only 25 pairs to estimate from; at least 32 are needed", *days, pair_key="clone", k=15)
+    fails(
+        ValueError,
+        "Only 25 pairs to estimate from; at least 32 are needed",
+        *days,
+        pair_key="clone",
+        model=quick_lmi(k=15),
+    )
 
 
 def test_one_barcode_for_nearly_all_cells(days, fails):
@@ -796,37 +858,47 @@ def test_values_that_are_no_numbers(days, fails):
 
 
 def test_unknown_preset(days, fails):
-    fails(ValueError, r"preset='fast' is not known; choose one of \['default', 'paper'\]", *days, preset="fast")
+    fails(
+        ValueError,
+        r"preset='fast' is not known; choose one of \['default', 'paper'\]",
+        *days,
+        model=sm.LMI(preset="fast"),
+    )
 
 
 @pytest.mark.parametrize("name", ["n_pairings", "n_latent", "k"])
-def test_counts(days, fails, name):
-    fails(ValueError, f"`{name}` must be at least 1, got 0", *days, pair_key="clone", **{name: 0})
-    fails(TypeError, f"`{name}` must be an integer, got 2.5", *days, pair_key="clone", **{name: 2.5})
+def test_counts(days, quick_lmi, fails, name):
+    match = f"`{name}` must be at least 1, got 0"
+    fails(ValueError, match, *days, pair_key="clone", model=quick_lmi(**{name: 0}))
+    match = f"`{name}` must be an integer, got 2.5"
+    fails(TypeError, match, *days, pair_key="clone", model=quick_lmi(**{name: 2.5}))
 
 
-def test_unknown_null(days, fails):
-    fails(ValueError, r"null='new' is not known", *days, pair_key="clone", null="new")
-    fails(ValueError, "`n_retrain` must be at least 1, got -1", *days, pair_key="clone", n_retrain=-1)
+def test_unknown_null(days, quick_lmi, fails):
+    fails(ValueError, r"null='new' is not known", *days, pair_key="clone", model=quick_lmi(null="new"))
+    match = "`n_retrain` must be at least 0, got -1"
+    fails(ValueError, match, *days, pair_key="clone", model=quick_lmi(n_retrain=-1))
+
+
+@pytest.mark.parametrize("model", [{"k": 5}, "default", sm.LMI, Settings()])
+def test_a_model_of_another_type(days, fails, model):
+    fails(TypeError, r"`model` must be an LMI such as `sm.LMI\(k=5\)`, got ", *days, pair_key="clone", model=model)
 
 
 def test_interruption_leaves_nothing(days, two, monkeypatch):
     before = [contents(day) for day in days]
     validations = []
 
-    class Bar:
-        def __enter__(self):
-            return self
+    def tick(done, loss):
+        validations.append(done)
+        if len(validations) == 3:
+            raise KeyboardInterrupt
 
-        def __exit__(self, *error):
-            return False
+    @contextmanager
+    def bar(*args):
+        yield tick
 
-        def __call__(self, done, loss):
-            validations.append(done)
-            if len(validations) == 3:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "progress_bar", lambda *args: Bar())
+    monkeypatch.setattr(estimator, "progress_bar", bar)
     with pytest.raises(KeyboardInterrupt):
         sm.tl.lmi(*days, **two)
     assert 3 <= len(validations) < 14  # the two folds would have reported 14 times
@@ -868,8 +940,9 @@ def test_shuffled_barcodes_give_next_to_no_information():
     # bounds are 4 sd below the mean of the first, and 5 sd about 0 for the second.
     adata = sm.datasets.lineage(700, n_genes=400, rng=0)
     sm.pp.recipe_lmi(adata, n_top_genes=200)
+    settings = Settings(hidden=(32, 16), max_steps=100, patience=50)
     options = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
-    options |= {"preset": Settings(hidden=(32, 16), max_steps=100, patience=50), "n_pairings": 5, "n_permutations": 0}
+    options["model"] = sm.LMI(preset=settings, n_pairings=5, n_permutations=0)
     sm.tl.lmi(adata, **options)
     assert adata.uns["lmi"]["mi"] > 0.12
 

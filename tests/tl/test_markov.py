@@ -7,7 +7,6 @@
 - Few shared barcodes, missing wells, empty time points and other mistakes are named before any training.
 """
 
-import importlib
 from dataclasses import replace
 
 import anndata as ad
@@ -16,9 +15,11 @@ import pandas as pd
 import pytest
 
 import scmi as sm
-from scmi.tl.markov import _joined
-
-training = importlib.import_module("scmi.estimators.training")
+from scmi.estimators import crossfit
+from scmi.estimators.inputs.pairing import rowwise
+from scmi.estimators.latent import network
+from scmi.pp.pairs import ClonePairs
+from scmi.tl import _markov
 
 HOW = {"pair_key": "clone", "time_key": "day", "times": ("2", "6"), "replicate_key": "well"}
 
@@ -50,7 +51,7 @@ def no_training(monkeypatch):
     def train(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(network, "fit_network", train)
 
 
 def barcodes(adata, **where):
@@ -58,9 +59,9 @@ def barcodes(adata, **where):
     return set(adata.obs.loc[chosen, "clone"].dropna())
 
 
-def test_memory_rejects_and_markov_does_not(_cells, FAST):
+def test_memory_rejects_and_markov_does_not(_cells, quick_lmi):
     with_memory, without = (
-        sm.tl.markov_test(_cells[m].copy(), **HOW, n_permutations=19, preset=FAST) for m in (True, False)
+        sm.tl.markov_test(_cells[m].copy(), **HOW, model=quick_lmi(n_permutations=19)) for m in (True, False)
     )
     # 1.5 against .7 bits between states with memory, .2 against .7 without.
     assert with_memory.p < 0.01
@@ -73,29 +74,28 @@ def test_memory_rejects_and_markov_does_not(_cells, FAST):
         assert test.ci[0] < test.difference < test.ci[1]
 
 
-def test_same_barcodes_or_as_many(cells, FAST):
+def test_same_barcodes_or_as_many(cells, quick_lmi):
     early, late, sister = (
         barcodes(cells, day="2"),
         barcodes(cells, day="6", well="1"),
         barcodes(cells, day="6", well="2"),
     )
-    test = sm.tl.markov_test(cells, **HOW, n_permutations=0, preset=FAST)
+    test = sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_permutations=0))
     assert test.early_late.n_pairs == test.late_late.n_pairs == len(early & late & sister)
-    every = sm.tl.markov_test(cells, **HOW, clones="all", n_permutations=0, preset=FAST)
+    every = sm.tl.markov_test(cells, **HOW, clones="all", model=quick_lmi(n_permutations=0))
     assert every.early_late.n_pairs == every.late_late.n_pairs == min(len(early & sister), len(late & sister))
     assert every.se == pytest.approx(np.hypot(every.early_late.se, every.late_late.se))
 
 
 # So few pairs can hold little more than these share.
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
-def test_result(cells, FAST, tmp_path):
+def test_result(cells, quick_lmi, tmp_path):
     before = cells.copy()
     test = sm.tl.markov_test(
         cells,
         **(HOW | {"replicate_key": "well2"}),
         counts_layer="counts",
-        n_permutations=19,
-        preset=FAST,
+        model=quick_lmi(n_permutations=19),
         key_added="m",
     )
     lines = str(test).splitlines()
@@ -115,45 +115,69 @@ def test_result(cells, FAST, tmp_path):
     pd.testing.assert_frame_equal(cells.obs, before.obs)
     cells.write_h5ad(tmp_path / "cells.h5ad")
     stored = ad.read_h5ad(tmp_path / "cells.h5ad").uns["m"]
-    assert (stored["difference"], stored["difference_se"], stored["p_value"]) == (test.difference, test.se, test.p)
-    assert list(stored["difference_ci"]) == list(test.ci)
+    assert (stored["difference"], stored["se"], stored["p"]) == (test.difference, test.se, test.p)
+    assert list(stored["ci"]) == list(test.ci)
+    assert set(stored["late_late"]) == {"between", "mi", "se", "ci", "p", "null", "n_pairs"}
+    assert list(stored["late_late"]["between"]) == ["6, well 1", "6, well 2"]
     np.testing.assert_array_equal(stored["late_late"]["null"], test.late_late.null)
     assert stored["depth_matched"]["share"] == test.depth_matched.share
     assert stored["ceiling"]["mi"] == test.ceiling.mi
     assert list(stored["params"]["times"]) == ["2", "6"]
+    assert (stored["params"]["rng"], stored["params"]["n_permutations"]) == (0, 19)
 
 
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
-def test_equal_depth_compares_genes_whatever_the_data_are(cells, FAST):
-    how = {**HOW, "counts_layer": "counts", "n_permutations": 0, "n_pairings": 2, "preset": FAST}
+def test_equal_depth_compares_genes_whatever_the_data_are(cells, quick_lmi):
+    how = {**HOW, "counts_layer": "counts", "model": quick_lmi(n_permutations=0, n_pairings=2)}
     genes, places = (sm.tl.markov_test(cells, **how, use_rep=rep) for rep in (None, "X_spring"))
     assert genes.difference != places.difference
     assert genes.depth_matched.difference == places.depth_matched.difference
 
 
-def test_same_seed_same_numbers(cells, FAST):
+def test_same_seed_same_numbers(cells, quick_lmi):
     first, again, other = (
-        sm.tl.markov_test(cells, **HOW, n_pairings=3, n_permutations=0, preset=FAST, rng=seed) for seed in (1, 1, 2)
+        sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_pairings=3, n_permutations=0), rng=seed) for seed in (1, 1, 2)
     )
     assert (first.difference, first.se) == (again.difference, again.se)
     assert first.difference != other.difference
 
 
-def test_controls_that_cannot_be_made(cells, FAST):
+def test_controls_that_cannot_be_made(cells, quick_lmi):
     cells.obs.loc[cells.obs["well2"] == "b", "clone"] = np.nan
-    test = sm.tl.markov_test(cells, **(HOW | {"replicate_key": "well2"}), n_permutations=0, preset=FAST)
+    test = sm.tl.markov_test(cells, **(HOW | {"replicate_key": "well2"}), model=quick_lmi(n_permutations=0))
     assert test.ceiling is None
     assert "no barcoded cell" in test.missing["ceiling"]
     assert test.depth_matched is None
     assert str(test).endswith("Controls: none")
     for share, told in ((0.5, True), (-3.5, False), (1.3, False), (np.nan, False)):
         assert ("of what sisters share" in str(replace(test, share=share))) is told
-    alone = sm.tl.markov_test(cells, **HOW, n_permutations=0, preset=FAST)
+    alone = sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_permutations=0))
     assert alone.missing == {"ceiling": "one well only at the early time"}
 
 
+def test_a_bug_inside_the_ceiling_surfaces(cells, quick_lmi, monkeypatch):
+    measure, calls = crossfit.measure, []
+
+    def planted(*args, **options):
+        calls.append(options)
+        if len(calls) == 3:  # after the two sides of the inequality
+            raise ValueError("planted")
+        return measure(*args, **options)
+
+    monkeypatch.setattr(crossfit, "measure", planted)
+    with pytest.raises(ValueError, match="planted"):
+        sm.tl.markov_test(cells, **(HOW | {"replicate_key": "well2"}), model=quick_lmi(n_permutations=0))
+    assert "markov_test" not in cells.uns
+
+
 def test_barcodes_tied_in_either_estimate_stay_together():
-    groups = _joined(np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 2, 3]))
+    first, second = (
+        ClonePairs(np.arange(5), rowwise(5, np.array(ties))) for ties in ([0, 0, 1, 2, 3], [0, 1, 1, 2, 3])
+    )
+    (one, other), shared = _markov._same_barcodes((first, second), "shared", np.random.default_rng(0))
+    assert shared.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(one.groups, other.groups)
+    groups = one.groups
     assert len(set(groups[:3])) == 1
     assert len(set(groups)) == 3
 
@@ -167,9 +191,9 @@ def three_wells(adata):
     adata.obs.iloc[late[::3], adata.obs.columns.get_loc("well")] = "3"
 
 
-def test_wells_are_picked(cells, FAST):
+def test_wells_are_picked(cells, quick_lmi):
     three_wells(cells)
-    test = sm.tl.markov_test(cells, **HOW, wells=("3", "1"), n_permutations=0, preset=FAST)
+    test = sm.tl.markov_test(cells, **HOW, wells=("3", "1"), model=quick_lmi(n_permutations=0))
     assert test.late_late.between == ("6, well 3", "6, well 1")
 
 
@@ -181,7 +205,7 @@ def test_three_wells(cells, no_training):
         fails(cells, ValueError, "`wells` must name two different wells of time point '6'", wells=wells)
 
 
-def test_cells_without_a_well_are_left_out(cells, FAST):
+def test_cells_without_a_well_are_left_out(cells, quick_lmi):
     """Late cells of unknown well belong to neither sister sample; early ones serve, whatever their well."""
     late = np.flatnonzero(cells.obs["day"] == "6")
     early = np.flatnonzero(cells.obs["day"] == "2")
@@ -191,7 +215,7 @@ def test_cells_without_a_well_are_left_out(cells, FAST):
     missing.obs["well"] = well
     smaller = cells[np.sort(dropped)].copy()
     tests = [
-        sm.tl.markov_test(adata, **HOW, n_pairings=2, n_permutations=0, preset=FAST) for adata in (missing, smaller)
+        sm.tl.markov_test(adata, **HOW, model=quick_lmi(n_pairings=2, n_permutations=0)) for adata in (missing, smaller)
     ]
     assert tests[0].late_late.n_pairs == tests[1].late_late.n_pairs
     assert tests[0].difference == pytest.approx(tests[1].difference, abs=1e-6)
@@ -267,5 +291,7 @@ def test_other_mistakes(cells, no_training):
     fails(cells, ValueError, "clones='some' is not known", clones="some")
     fails(cells[:50], ValueError, "is a view")
     fails(cells[:0].copy(), ValueError, "is empty")
+    fails(cells, ValueError, "`n_pairings` must be at least 1", model=sm.LMI(n_pairings=0))
+    fails(cells, TypeError, "`model` must be an LMI such as `sm.LMI\\(k=5\\)`, got dict", model={"k": 5})
     with pytest.raises(TypeError, match="must be an AnnData"):
         sm.tl.markov_test(cells.X, **HOW)

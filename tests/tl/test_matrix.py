@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import scmi as sm
-from scmi.estimators.inference import benjamini_hochberg
+from scmi.estimators import benjamini_hochberg, crossfit
 
 HOW = {"pair_key": "clone", "groupby": "day"}
 
@@ -28,42 +28,63 @@ def cells(_cells):
     return _cells.copy()
 
 
-def test_table(cells, FAST, tmp_path):
+def test_table(cells, quick_lmi, tmp_path):
     before = cells.copy()
-    assert sm.tl.lmi_matrix(cells, **HOW, n_permutations=99, preset=FAST) is None
+    assert sm.tl.lmi_matrix(cells, **HOW, model=quick_lmi(n_permutations=99)) is None
     table = sm.get.lmi_matrix(cells)
-    assert table.columns.tolist() == "group_a group_b bits se ci_low ci_high p q n note".split()
+    names = "group_a group_b mi mi_ksg se ci_low ci_high p q n_pairs note"
+    assert table.columns.tolist() == names.split()
     assert table[["group_a", "group_b"]].to_numpy().tolist() == [["2", "4"], ["2", "6"], ["4", "6"]]
     clones = {day: set(cells.obs["clone"][cells.obs["day"] == day].dropna()) for day in ("2", "4", "6")}
-    assert table["n"].tolist() == [len(clones[a] & clones[b]) for a, b in (("2", "4"), ("2", "6"), ("4", "6"))]
+    assert table["n_pairs"].tolist() == [len(clones[a] & clones[b]) for a, b in (("2", "4"), ("2", "6"), ("4", "6"))]
     np.testing.assert_allclose(table["q"], benjamini_hochberg(table["p"]))
-    np.testing.assert_allclose(table[["ci_low", "ci_high"]].mean(axis=1), table["bits"])
+    np.testing.assert_allclose(table[["ci_low", "ci_high"]].mean(axis=1), table["mi"])
     assert (table["note"] == "").all()
     assert set(cells.uns) == set(before.uns) | {"lmi_matrix"}
     pd.testing.assert_frame_equal(cells.obs, before.obs)
     cells.write_h5ad(tmp_path / "cells.h5ad")
     pd.testing.assert_frame_equal(sm.get.lmi_matrix(ad.read_h5ad(tmp_path / "cells.h5ad")), table)
-    table["bits"] = 0
-    assert (sm.get.lmi_matrix(cells)["bits"] != 0).all()
+    table["mi"] = 0
+    assert (sm.get.lmi_matrix(cells)["mi"] != 0).all()
+    assert cells.uns["lmi_matrix"]["params"]["rng"] == 0
 
 
-def test_equals_single_estimate(cells, FAST):
-    sm.tl.lmi_matrix(cells, **HOW, groups=["2", "6"], n_permutations=19, preset=FAST, rng=3)
+def test_equals_single_estimate(cells, quick_lmi):
+    model = quick_lmi(n_permutations=19)
+    sm.tl.lmi_matrix(cells, **HOW, groups=["2", "6"], model=model, rng=3)
     (own,) = np.random.default_rng(3).spawn(1)
-    sm.tl.lmi(cells, **HOW, groups=["2", "6"], n_permutations=19, preset=FAST, rng=own)
-    (row,) = sm.get.lmi_matrix(cells).itertuples()
+    assert not hasattr(model, "result_")
+    sm.tl.lmi(cells, **HOW, groups=["2", "6"], model=model, rng=own)
+    (row,) = sm.get.lmi_matrix(cells).to_dict("records")
     one = cells.uns["lmi"]
-    assert (row.bits, row.se, row.p, row.n) == (one["mi"], one["mi_se"], one["p_value"], one["n_pairs"])
+    names = ["mi", "mi_ksg", "se", "p", "n_pairs"]
+    assert [row[name] for name in names] == [one[name] for name in names]
+    assert [row["ci_low"], row["ci_high"]] == one["ci"]
 
 
-def test_too_few_shared(cells, FAST):
+def test_a_bug_inside_an_estimate_surfaces(cells, quick_lmi, monkeypatch):
+    def planted(*args, **options):
+        raise ValueError("planted")
+
+    monkeypatch.setattr(crossfit, "measure", planted)
+    with pytest.raises(ValueError, match="planted"):
+        sm.tl.lmi_matrix(cells, **HOW, model=quick_lmi(n_permutations=0))
+    assert "lmi_matrix" not in cells.uns
+
+
+def test_too_few_shared(cells, quick_lmi):
     cells.obs.loc[cells.obs["day"] == "4", "clone"] = np.nan
-    sm.tl.lmi_matrix(cells, **HOW, n_permutations=19, preset=FAST)
+    sm.tl.lmi_matrix(cells, **HOW, model=quick_lmi(n_permutations=19))
     table = sm.get.lmi_matrix(cells).set_index(["group_a", "group_b"])
-    assert table["bits"].isna().tolist() == table["q"].isna().tolist() == [True, False, True]
+    assert (
+        table["mi"].isna().tolist()
+        == table["mi_ksg"].isna().tolist()
+        == table["q"].isna().tolist()
+        == [True, False, True]
+    )
     assert "no barcoded cell" in table.loc[("2", "4"), "note"]
     assert table.loc[("2", "6"), "q"] == table.loc[("2", "6"), "p"]
-    assert table["n"].tolist()[::2] == [0, 0]
+    assert table["n_pairs"].tolist()[::2] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +95,8 @@ def test_too_few_shared(cells, FAST):
         ({"groups": ["2", "2"]}, ValueError, "two or more different groups"),
         ({"groups": ["2", 6]}, ValueError, r"which has \['2', '4', '6'\]; got \['2', 6\]"),
         ({"pair_key": "barcode"}, KeyError, "barcode"),
-        ({"n_permutations": -1}, ValueError, "`n_permutations` must be at least 1"),
+        ({"model": sm.LMI(n_permutations=-1)}, ValueError, "`n_permutations` must be at least 0"),
+        ({"model": {"k": 5}}, TypeError, "`model` must be an LMI"),
     ],
 )
 def test_mistakes(cells, options, error, match):

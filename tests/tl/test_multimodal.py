@@ -12,7 +12,7 @@ import scmi as sm
 from scmi.estimators.settings import Settings
 from tests.conftest import DATA
 
-LINEAR = Settings(hidden=(8,), max_steps=5)
+LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5))
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def mdata():
 
 
 def test_modalities_of_a_mudata(mdata):
-    sm.tl.lmi(mdata["rna"], mdata["adt"], preset=LINEAR)
+    sm.tl.lmi(mdata["rna"], mdata["adt"], model=LINEAR)
     rna, adt = mdata["rna"].obs, mdata["adt"].obs
     assert mdata["rna"].uns["lmi"]["n_pairs"] == 160
     # 1.4 bits; pairs that were not those of one cell would share none.
@@ -73,7 +73,7 @@ def test_counts_to_bits_in_five_lines(_modalities):
     adt = ad.AnnData(rna.obsm["ADT"])
     sm.pp.recipe_lmi(rna)
     sm.pp.recipe_lmi(adt)
-    sm.tl.lmi(rna, adt, preset=LINEAR)
+    sm.tl.lmi(rna, adt, model=LINEAR)
     assert rna.uns["lmi"]["n_pairs"] == 320
     assert rna.uns["lmi"]["mi"] > 0.1
     assert rna.obs["lmi_pmi"].notna().all()
@@ -82,9 +82,9 @@ def test_counts_to_bits_in_five_lines(_modalities):
 
 def test_cells_are_paired_by_name_whatever_their_order(modalities):
     rna, adt = modalities
-    sm.tl.lmi(rna, adt, preset=LINEAR)
+    sm.tl.lmi(rna, adt, model=LINEAR)
     turned = adt[::-1].copy()
-    sm.tl.lmi(rna, turned, preset=LINEAR, key_added="turned")
+    sm.tl.lmi(rna, turned, model=LINEAR, key_added="turned")
     assert rna.uns["turned"]["n_pairs"] == 320
     np.testing.assert_allclose(rna.obs["turned_pmi"], rna.obs["lmi_pmi"])
     np.testing.assert_allclose(turned.obs["turned_pmi"][::-1], adt.obs["lmi_pmi"])
@@ -93,7 +93,7 @@ def test_cells_are_paired_by_name_whatever_their_order(modalities):
 def test_a_stranger_s_protein_tells_nothing(modalities):
     rna, adt = modalities
     adt.X = adt.X[np.random.default_rng(0).permutation(320)]
-    sm.tl.lmi(rna, adt, preset=LINEAR)
+    sm.tl.lmi(rna, adt, model=LINEAR)
     assert rna.uns["lmi"]["mi"] == pytest.approx(0, abs=0.15)
 
 
@@ -103,7 +103,7 @@ def test_clonotypes_pair_cells_and_missing_ones_do_not(modalities):
     assert 0 < missing.sum() < 320
     # One clone, real and expanded, is worth the warning that it gets.
     with pytest.warns(UserWarning, match="covers 30% of the 258 barcoded cells"):
-        sm.tl.lmi(rna, adt, pair_key="CTaa", preset=LINEAR)
+        sm.tl.lmi(rna, adt, pair_key="CTaa", model=LINEAR)
     assert rna.uns["lmi"]["n_pairs"] == rna.obs["CTaa"].nunique()
     assert rna.obs.loc[missing, "lmi_pmi"].isna().all()
     assert (rna.obs.loc[missing, "lmi_n"] == 0).all()

@@ -1,6 +1,4 @@
-"""Backed objects and Dask arrays give what the same data give in memory, to the last bit, and files stay as they are."""
-
-import importlib
+"""Backed objects and Dask arrays give what the same data give in memory, to the last bit; files stay as they are."""
 
 import anndata as ad
 import numpy as np
@@ -8,11 +6,11 @@ import pytest
 import scipy.sparse as sp
 
 import scmi as sm
-from scmi.estimators import _sources as sources
-from scmi.estimators import rows as rows_module
+from scmi.estimators.inputs import rows as rows_module
+from scmi.estimators.inputs import stored
+from scmi.estimators.latent import network
 
 da = pytest.importorskip("dask.array")
-module = importlib.import_module("scmi.tl.lmi")
 
 GROUPS = {"groupby": "day", "groups": ("2", "6")}
 
@@ -32,9 +30,9 @@ def cells(request, _experiment):
 @pytest.fixture(params=["kept", "resident", "cut"])
 def budget(request, monkeypatch):
     """Data kept in memory; only their standardised rows; neither."""
-    monkeypatch.setattr(sources, "PIECE_BYTES", 500_000)
+    monkeypatch.setattr(stored, "PIECE_BYTES", 500_000)
     if request.param != "kept":
-        monkeypatch.setattr(sources, "KEPT_BYTES", 0)
+        monkeypatch.setattr(stored, "KEPT_BYTES", 0)
     if request.param == "cut":
         monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
 
@@ -78,8 +76,8 @@ def same(a, b):
 
 
 @pytest.fixture
-def how(FAST):
-    return {"pair_key": "clone", "preset": FAST}
+def how(quick_lmi):
+    return {"pair_key": "clone", "model": quick_lmi()}
 
 
 def test_one_backed_object(cells, backed, budget, how):
@@ -150,7 +148,7 @@ def test_an_interrupted_run_leaves_nothing(cells, backed, how, monkeypatch):
     def train(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importlib.import_module("scmi.estimators.training"), "train", train)
+    monkeypatch.setattr(network, "fit_network", train)
     with pytest.raises(KeyboardInterrupt):
         sm.tl.lmi(adata, **how, **GROUPS)
     assert adata.obs.equals(before[0])

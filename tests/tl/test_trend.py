@@ -1,9 +1,7 @@
 """The promises of pMI along pseudotime.
 
-- The rolling mean is that of pandas, centred; order of the cells doesn't matter.
-- Without noise the onset is found exactly, whether the rise goes on, slows down or ends; shift and scale carry over.
-- The band and the interval resample clones: clone mates that agree make both wider. The interval covers the truth.
-- Without a rise p is seldom small; with one it is. Falling pMI has no onset.
+- The rolling mean is that of pandas, centred; order of the cells doesn't matter. Falling pMI has no onset.
+- Clones are those of the estimate, or of the column that is named.
 - Only NaN means off the lineage; results survive h5ad and zarr; mistakes are named.
 """
 
@@ -13,8 +11,7 @@ import pandas as pd
 import pytest
 
 import scmi as sm
-from scmi.tl._hinge import fit_rise, onset_test, resample_clones, resampled_onsets
-from scmi.tl.trend import rolling_band, rolling_mean
+from tests.conftest import noisy_rise
 
 
 def cells(pmi, t, clone=None, **columns):
@@ -30,47 +27,6 @@ def trend(adata, pseudotime="pt", **options):
     return adata.uns["lmi_trend"]
 
 
-def noisy(rng, n_clones=150, size=4, rise=1.0, shared=0.5, sd=0.8):
-    """Clones of `size` cells at one pseudotime, whose noise has the share `shared` in common; the onset is .35."""
-    clone = np.repeat(np.arange(n_clones), size)
-    t = rng.uniform(size=n_clones)[clone]
-    noise = np.sqrt(shared) * rng.normal(size=n_clones)[clone] + np.sqrt(1 - shared) * rng.normal(size=len(clone))
-    return t, rise * np.maximum(0, t - 0.35) / 0.65 + sd * noise, clone
-
-
-# Rolling mean and band
-
-
-def test_rolling_mean_by_hand():
-    np.testing.assert_array_equal(rolling_mean(np.array([1.0, 2, 6, 7]), 3), [np.nan, 3, 5, np.nan])
-    np.testing.assert_array_equal(rolling_mean(np.array([1.0, 3, 7]), 2), [np.nan, 2, 5])
-
-
-@pytest.mark.parametrize("window", [1, 4, 7, 20])
-def test_rolling_mean_is_that_of_pandas(window):
-    values = np.random.default_rng(0).normal(size=20)
-    expected = pd.Series(values).rolling(window, center=True).mean()
-    np.testing.assert_allclose(rolling_mean(values, window), expected, atol=1e-12)
-
-
-def test_band_by_hand():
-    # Clones of (0, 1), (2); drawn twice the first, both, twice the second.
-    counts = np.array([[2, 0], [1, 1], [0, 2]], dtype=np.int32)
-    low, high = rolling_band(np.array([0.0, 1, 5]), np.array([0, 0, 1]), counts, 3, 1 - 1e-9)
-    assert (low[1], high[1]) == pytest.approx((0.5, 5))
-    assert np.isnan(low[[0, 2]]).all()
-
-
-def test_band_is_wider_for_clone_mates_that_agree():
-    t, pmi, clone = noisy(np.random.default_rng(0), rise=0, shared=1)
-    width = {}
-    for name, labels in (("clones", clone), ("cells", np.arange(len(clone)))):
-        frame = trend(cells(pmi, t, labels), window=100, n_resamples=200)["cells"]
-        width[name] = (frame["high"] - frame["low"]).mean()
-    # Clones of 4 equal cells: twice as wide.
-    assert width["clones"] / width["cells"] == pytest.approx(2, rel=0.15)
-
-
 def test_cells_in_the_order_of_pseudotime():
     rng = np.random.default_rng(1)
     t, pmi = rng.permutation(30).astype(float), rng.normal(size=30)
@@ -80,66 +36,21 @@ def test_cells_in_the_order_of_pseudotime():
     np.testing.assert_allclose(frame["mean"], pd.Series(pmi[np.argsort(t)]).rolling(5, center=True).mean())
 
 
-# Onset
-
-
-@pytest.mark.parametrize(
-    ("bend", "after"), [(1.0, 0.0), (0.7, 0.0), (0.6, 0.5)], ids=["hinge", "plateau", "slower rise"]
-)
-def test_onset_without_noise(bend, after):
-    t = np.sort(np.random.default_rng(2).uniform(size=400))
-    y = -0.2 + 2 * np.clip(t - 0.3137, 0, bend - 0.3137) + after * np.maximum(0, t - bend)
-    rise = fit_rise(t, y, np.arange(400))
-    assert rise.onset == pytest.approx(0.3137, abs=1e-4)
-    assert (rise.baseline, rise.slope) == pytest.approx((-0.2, 2), abs=1e-3)
-    assert rise.slope_after == pytest.approx(after, abs=1e-3)
-
-
-def test_shift_and_scale():
-    t, y, clone = noisy(np.random.default_rng(3))
-    ours = fit_rise(t, y, clone)
-    moved = fit_rise(1e4 + 3e4 * t, 5 + 2 * y, clone)
-    assert moved.onset == pytest.approx(1e4 + 3e4 * ours.onset, rel=1e-4)
-    assert moved.slope == pytest.approx(2 * ours.slope / 3e4, rel=1e-2)
-    assert moved.baseline == pytest.approx(5 + 2 * ours.baseline, rel=1e-2)
-
-
-def test_interval_covers_the_truth():
-    covered, wrong = 0, 0
-    for seed in range(20):
-        t, y, clone = noisy(np.random.default_rng(seed))
-        found = trend(cells(y, t, clone), n_resamples=100)["onset"].iloc[0]
-        covered += found["low"] <= 0.35 <= found["high"]
-        wrong += not found["low"] <= found["onset"] <= found["high"]
-    # 95 % are meant to; of 20, 16 or fewer would occur once in 60.
-    assert covered >= 17
-    assert wrong == 0
-
-
-def test_interval_is_not_everything():
-    t, y, clone = noisy(np.random.default_rng(4), n_clones=500, rise=3)
-    onsets = resampled_onsets(t, y, clone, resample_clones(500, 100, np.random.default_rng(0)))
-    assert np.quantile(onsets, 0.975) - np.quantile(onsets, 0.025) < 0.2
-
-
-def test_p_values():
-    def p(seed, rise):
-        rng = np.random.default_rng(seed)
-        t, y, clone = noisy(rng, n_clones=80, rise=rise)
-        return onset_test(t, y, clone, 99, rng)
-
-    null = [p(seed, 0.0) for seed in range(60)]
-    # Binomial with 60 and 0.1: more than 13 once in 300. Cells taken for independent would give about 20.
-    assert np.mean(np.array(null) <= 0.1) <= 13 / 60
-    assert 0.3 < np.mean(null) < 0.7
-    assert max(p(seed, 3.0) for seed in range(5)) == 0.01
-
-
 def test_falling_has_no_onset():
     t = np.linspace(0, 1, 60)
     found = trend(cells(-t, t))["onset"].iloc[0]
-    assert found[["onset", "low", "high"]].isna().all()
-    assert found["p_value"] == 1
+    assert found[["onset", "ci_low", "ci_high"]].isna().all()
+    assert found["p"] == 1
+
+
+def test_columns_of_the_onset():
+    t, pmi, clone = noisy_rise(np.random.default_rng(0), n_clones=50)
+    found = trend(cells(pmi, t, clone))["onset"]
+    names = "lineage onset ci_low ci_high p baseline slope n_cells n_clones"
+    assert found.columns.tolist() == names.split()
+    (row,) = found.to_dict("records")
+    assert row["ci_low"] <= row["onset"] <= row["ci_high"]
+    assert (row["n_cells"], row["n_clones"]) == (200, 50)
 
 
 # AnnData
@@ -181,7 +92,7 @@ def test_clones_of_the_estimate(estimated):
 @pytest.mark.filterwarnings("ignore:Writing zarr v2:UserWarning")
 @pytest.mark.parametrize("form", ["h5ad", "zarr"])
 def test_round_trip(form, tmp_path):
-    t, y, clone = noisy(np.random.default_rng(6), n_clones=20)
+    t, y, clone = noisy_rise(np.random.default_rng(6), n_clones=20)
     adata = cells(y, t, clone)
     stored = trend(adata)
     path = tmp_path / f"x.{form}"
@@ -193,7 +104,7 @@ def test_round_trip(form, tmp_path):
 
 
 def test_same_seed_same_numbers_and_copy():
-    t, y, clone = noisy(np.random.default_rng(7), n_clones=20)
+    t, y, clone = noisy_rise(np.random.default_rng(7), n_clones=20)
     adata = cells(y, t, clone)
     copied = sm.tl.pmi_trend(adata, "pt", pair_key="clone", window=5, n_resamples=50, copy=True, key_added="other")
     assert "other" not in adata.uns
@@ -240,7 +151,7 @@ def test_a_view_is_refused():
 
 
 def test_cells_of_both_groups_are_hardly_meant(estimated):
-    match = r"cells of both groups, '2' and '6' of `.obs\['day'\]`. For those of one pass `mask_obs=adata.obs\['day'\] == '2'`"
+    match = r"both groups, '2' and '6' of `.obs\['day'\]`. For those of one pass `mask_obs=adata.obs\['day'\] == '2'`"
     with pytest.warns(UserWarning, match=match):
         sm.tl.pmi_trend(estimated, "pseudotime", window=20, n_resamples=20)
     sm.tl.pmi_trend(estimated, "pseudotime", mask_obs=estimated.obs["day"] == "2", window=20, n_resamples=20)

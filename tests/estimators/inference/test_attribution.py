@@ -5,6 +5,7 @@
 - Features that depend are found, in x and in y, by either latent model; independent ones give uniform p.
 """
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 import scmi as sm
-from scmi.estimators.attribution import Moments, _moments, summarise
+from scmi.estimators.inference.attribution import FeatureMoments, _moments, held_out_information, summarise
 from scmi.estimators.settings import Settings
 
 
@@ -29,7 +30,7 @@ def fitted():
 def test_r2_is_that_of_the_predictions_of_held_out_pairs(fitted):
     x, y, model = fitted
     error, total = np.zeros((2, 30))
-    for fold, part in enumerate(model.models_):
+    for fold, part in enumerate(model.folds_):
         rows = model.result_.fold == fold
         scale = part.scale_y.factor
         truth, predicted = y[rows] * scale, part.predict_y(x[rows]) * scale
@@ -38,6 +39,16 @@ def test_r2_is_that_of_the_predictions_of_held_out_pairs(fitted):
     expected = 1 - error[:3] / total[:3]
     # float32 predictions
     np.testing.assert_allclose(model.information_y_.r2[:3], expected, rtol=1e-4)
+
+
+def test_one_pair_of_each_group_is_looked_at(fitted):
+    x, y, model = fitted
+    alone = held_out_information(x, y, model.folds_)[1]
+    np.testing.assert_array_equal(alone.r2, model.information_y_.r2)
+    tied = [replace(fold, held_out=replace(fold.held_out, groups=np.arange(200) // 2)) for fold in model.folds_]
+    fewer = held_out_information(x, y, tied)[1]
+    # Half the pairs: the null is wider by the root of two.
+    assert np.nanmedian(fewer.null - fewer.r2) > 1.2 * np.nanmedian(alone.null - alone.r2)
 
 
 def test_features_without_variation_score_nothing(fitted):
@@ -73,7 +84,7 @@ def test_sparse_and_either_model(linear):
 
 def moments(predicted, true):
     a, b = predicted - predicted.mean(axis=0), true - true.mean(axis=0)
-    return Moments(
+    return FeatureMoments(
         n=len(a),
         product=(a * b).sum(axis=0),
         square_predicted=(a**2).sum(axis=0),
@@ -85,7 +96,7 @@ def moments(predicted, true):
 
 
 def test_p_and_null_agree_with_all_permutations():
-    """8! permutations, skewed values; over 60 seeds p was within .13 of theirs, and the null's rank within .12 of 5 %."""
+    """8! permutations, skewed values; over 60 seeds p was within .13 of theirs, the null's rank within .12 of 5 %."""
     rng = np.random.default_rng(2)
     predicted, true = rng.exponential(size=(2, 8, 1))
     information = summarise([moments(predicted, true)])
@@ -125,11 +136,11 @@ def test_a_constant_prediction_is_no_evidence():
 
 def test_reading_in_parts_changes_nothing(fitted, monkeypatch):
     x, y, model = fitted
-    part = model.models_[0]
+    part = model.folds_[0]
     rows = np.flatnonzero(model.result_.fold == 0)[::-1].copy()
-    arguments = (y, rows, part.scale_y, part.model.decoder_xy, part.reference_x[::-1].copy())
+    arguments = (y, rows, part.scale_y, part.model.decoder_xy, part.held_out.x[::-1].copy())
     whole = _moments(*arguments)
-    monkeypatch.setattr("scmi.estimators.attribution.CHUNK", 37)
+    monkeypatch.setattr("scmi.estimators.inference.attribution.CHUNK", 37)
     parts = _moments(*arguments)
     for name in ("product", "square_true", "error", "cube", "n_above"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-5, atol=1e-3)

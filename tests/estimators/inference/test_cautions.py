@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scmi as sm
-from scmi.estimators.cautions import cautions
+from scmi.estimators.inference.cautions import cautions
 
 
 def test_nothing_to_say():

@@ -1,6 +1,7 @@
 """Every estimate comes with its error, interval and p-value, or with the reason why not.
 
-They are those of the existing functions on the held-out latents, whose calibration is tested there and in ``tests/benchmarks``.
+They are those of the functions beside it on the held-out latents, whose calibration is tested with these and in
+``tests/benchmarks``.
 """
 
 import warnings
@@ -9,15 +10,14 @@ import numpy as np
 import pytest
 
 import scmi as sm
-from scmi.estimators import uncertainty as module
-from scmi.estimators.heldout import HeldOut
-from scmi.estimators.inference import permutation_test
-from scmi.estimators.settings import Settings
-from scmi.estimators.subsampling import subsampling_error
-from scmi.estimators.uncertainty import combined, interval, pairing_error, uncertainty
+from scmi.estimators import HeldOut, Settings, permutation_test, subsampling_error
+from scmi.estimators.inference import heldout
+from scmi.estimators.inference import interval as module
+from scmi.estimators.inference.interval import combined, interval, pairing_error, uncertainty
+from scmi.estimators.neighbours.ksg import KSG
 
 FAST = Settings(hidden=(16,), max_steps=20, patience=10)
-OPTIONS = {"k": 3, "metric": "euclidean", "n_permutations": 19}
+OPTIONS = {"ksg": KSG(3, "euclidean"), "n_permutations": 19}
 
 
 def dependent(rng, n=120, d=3):
@@ -34,10 +34,10 @@ def test_estimate_has_an_error_and_a_p_value():
     x, y = dependent(np.random.default_rng(0), 200)
     model = sm.LMI(preset=FAST, n_permutations=99).fit(x, y)
     result = model.result_
-    held_out = [HeldOut(m.reference_x, m.reference_y) for m in model.models_]
+    held_out = [fold.held_out for fold in model.folds_]
     # The halves and permutations are others; the mean of the null is known to a tenth of its spread.
     test = permutation_test(held_out, metric="euclidean", n_permutations=99, rng=1)
-    assert test.mi == pytest.approx(result.mi, abs=1e-9)
+    assert test.mi == pytest.approx(result.mi_ksg, abs=1e-9)
     assert result.null.shape == (99,)
     assert result.null.mean() == pytest.approx(test.null.mean(), abs=0.5 * test.null.std())
     assert result.p == 0.01
@@ -46,7 +46,7 @@ def test_estimate_has_an_error_and_a_p_value():
     assert result.se_parts == {"sampling": result.se}
     assert result.ci == pytest.approx((result.mi - 1.645 * result.se, result.mi + 1.645 * result.se), abs=1e-4)
     assert result.missing == {}
-    assert str(result).startswith(f"{result.mi_corrected:.3f} ± {result.se:.1g} bits (p = 0.01) from 200 pairs")
+    assert str(result).startswith(f"{result.mi:.3f} ± {result.se:.1g} bits (p = 0.01) from 200 pairs")
 
 
 def test_skipping_the_test_leaves_the_estimate():
@@ -67,7 +67,8 @@ def test_what_only_strata_tell_is_not_significant_within_them():
     assert across.p == 0.01
     # Uniform under independence; with this seed a fixed number.
     assert within.p > 0.05
-    assert within.mi == across.mi > 0.5
+    assert within.mi == across.mi
+    assert within.mi_ksg > 0.5
 
 
 # So few pairs can hold little more than these share.
@@ -96,27 +97,28 @@ def test_parts_by_hand():
     assert pairing_error(np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(np.sqrt(5 / 3) / 2)
     assert combined({"sampling": 3.0, "pairing": 4.0}) == 5
     assert interval(1.0, 0.1) == pytest.approx((0.8355, 1.1645), abs=1e-4)
-    result = uncertainty(folds(), 0.5, np.array([0.4, 0.6]), **OPTIONS, rng=np.random.default_rng(0))
+    result = uncertainty(folds(), np.array([0.4, 0.6]), **OPTIONS, rng=np.random.default_rng(0))
     assert result.se_parts["pairing"] == pytest.approx(0.1)
-    assert result.se == pytest.approx(np.hypot(result.se_parts["sampling"], 0.1))
+    assert list(result.se_parts) == ["sampling", "pairing"]
 
 
 def test_many_pairs_are_tested_by_some_of_them(monkeypatch):
-    whole = uncertainty(folds(300), 0.5, np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
-    monkeypatch.setattr(module, "MAX_PAIRS", 100)
-    some = uncertainty(folds(300), 0.5, np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    whole = uncertainty(folds(300), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    for where in (heldout, module):
+        monkeypatch.setattr(where, "MAX_TESTED", 100)
+    some = uncertainty(folds(300), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
     # The null of a third of the pairs is wider by the root of three, known to a sixth from 19 permutations.
     assert some.null.std() / whole.null.std() == pytest.approx(np.sqrt(3), rel=0.6)
     # The error is still that of all pairs.
-    assert some.se == pytest.approx(whole.se, rel=0.4)
+    assert some.se_parts["sampling"] == pytest.approx(whole.se_parts["sampling"], rel=0.4)
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
         ({"strata": [0, 1]}, "`strata` has shape .* one label for each of 120 pairs"),
-        ({"strata": [None] + ["a"] * 119}, "`strata` has 1 missing labels, the first at pair 0"),
-        ({"n_permutations": -1}, "`n_permutations` must be at least 1"),
+        ({"strata": [None] + ["a"] * 119}, "`strata` misses 1 of 120 labels, the first at pair 0"),
+        ({"n_permutations": -1}, "`n_permutations` must be at least 0, got -1"),
     ],
 )
 def test_mistakes(options, match):
@@ -133,7 +135,7 @@ def test_an_estimate_that_drifts_says_so():
     assert caught[0].filename == __file__
     assert not result.settled and not result.corrected
     mean = result.drift.set_index(["n_subsets", "k"])["mean"]
-    assert mean[1, 3] == pytest.approx(result.mi, abs=1e-6)
+    assert mean[1, 3] == pytest.approx(result.mi_ksg, abs=1e-6)
     assert max(abs(mean[1, 3] - mean[2, 3]), abs(mean[1, 3] - mean[1, 6])) > 2 * result.se
 
 

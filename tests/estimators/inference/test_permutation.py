@@ -1,29 +1,12 @@
-"""Permutation tests are exact: p is uniform under independence, within strata and with uneven groups, small otherwise.
+"""Permutation tests are exact: p is uniform under independence, in strata and uneven groups too; small otherwise."""
 
-The null equals KSG on permuted arrays, one call after the other. Conditional information equals a brute force, closed
-forms within its spread, and zero where x and y only share the covariate.
-"""
-
-import numba
 import numpy as np
 import pytest
-from scipy.special import digamma
 from scipy.stats import kstest
 
 import scmi as sm
-from scmi.estimators._permuted import permuted_sums
-from scmi.estimators.conditional import conditional_ksg, local_permutation_test, within_strata
-from scmi.estimators.heldout import HeldOut
-from scmi.estimators.inference import benjamini_hochberg, permutation_test, permutations_within
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Samples this small gain nothing from a second one."""
-    n_threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(n_threads)
+from scmi.estimators import HeldOut, TooFew, benjamini_hochberg, permutation_test
+from scmi.estimators.inference.permutation import permutations_within
 
 
 def independent(rng, n=60):
@@ -75,19 +58,6 @@ def test_small_where_x_and_y_are_dependent():
     assert np.mean(p_values(dependent, 40) <= 0.05) > 0.95
 
 
-@pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
-@pytest.mark.parametrize(("n", "decimals", "k"), [(5, 9, 3), (60, 9, 1), (150, 0, 3)])
-def test_null_equals_ksg_on_permuted_arrays(n, decimals, k, metric, monkeypatch):
-    # Several blocks of rows and chunks of permutations; at no decimals, ties and copies.
-    monkeypatch.setattr("scmi.estimators._permuted.BLOCK_ENTRIES", 40 * n)
-    monkeypatch.setattr("scmi.estimators._permuted.RADIUS_ENTRIES", 5 * n)
-    rng = np.random.default_rng(n)
-    x, y = rng.normal(size=(n, 3)).round(decimals), rng.normal(size=(n, 2)).round(decimals)
-    permutations = permutations_within(rng.integers(0, 2, n), 12, rng)
-    expected = [sm.ksg(x, y[permutation], k, metric=metric).mean() for permutation in permutations]
-    np.testing.assert_allclose(permuted_sums(x, y, permutations, k, metric) / n, expected, rtol=0, atol=1e-12)
-
-
 def test_folds_are_averaged_over_pairs():
     rng = np.random.default_rng(0)
     folds = [dependent(rng, 30), dependent(rng, 90)]
@@ -112,30 +82,37 @@ def test_equal_arrangements_count_as_reached():
     assert permutation_test(folds, n_permutations=50, rng=0).p == 1
 
 
-@pytest.mark.parametrize(
-    "test", [permutation_test, lambda folds, **kw: local_permutation_test(folds, [np.ones(40)], **kw)]
-)
-def test_same_seed_same_numbers(test):
+def test_same_seed_same_numbers():
     fold = dependent(np.random.default_rng(0), 40)
-    first, again, other = (test([fold], n_permutations=20, rng=seed).null for seed in (1, 1, 2))
+    first, again, other = (permutation_test([fold], n_permutations=20, rng=seed).null for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 @pytest.mark.parametrize(
-    ("fold", "k", "message"),
+    ("labels", "message"),
     [
-        (HeldOut(np.arange(6.0), np.arange(6.0), strata=list("abcdef")), 3, "Every stratum has a single"),
-        (HeldOut(np.arange(6.0), np.arange(6.0), groups=[0, 0, 0, 1, 1, 2]), 3, "A fold has 3 groups .* at least 4"),
-        (HeldOut(np.arange(6.0), np.arange(5.0)), 3, r"folds\[0\].x has 6 rows"),
-        (HeldOut(np.arange(6.0), np.arange(6.0), strata=[0, 1]), 3, "one label for each of 6 pairs"),
-        (HeldOut(np.arange(3.0), np.arange(3.0), strata=["a", None, "a"]), 3, "1 missing labels, the first at pair 1"),
-        (HeldOut(np.arange(6.0), np.arange(6.0)), 0, "`k` must be at least 1"),
+        ({"strata": list("abcdef")}, "Every stratum has a single"),
+        ({"groups": [0, 0, 0, 1, 1, 2]}, "A fold has 3 groups .* k=3 needs at least 4"),
     ],
 )
-def test_clear_errors(fold, k, message):
+def test_too_few_to_exchange(labels, message):
+    with pytest.raises(TooFew, match=message):
+        permutation_test([HeldOut(np.arange(6.0), np.arange(6.0), **labels)])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 0}, "`k` must be at least 1"),
+        ({"metric": "l1"}, "metric='l1' is not known"),
+        ({"n_permutations": 0}, "`n_permutations` must be at least 1, got 0"),
+        ({"rng": -1}, "`rng` must be an integer from 0"),
+    ],
+)
+def test_clear_errors(options, message):
     with pytest.raises(ValueError, match=message):
-        permutation_test([fold], k)
+        permutation_test([HeldOut(np.arange(6.0), np.arange(6.0))], **options)
 
 
 def test_no_folds():
@@ -147,100 +124,3 @@ def test_false_discovery_rate_by_hand():
     # Sorted p times 4 / rank: .04, .04, .053, .2, made monotone from above; a missing one does not count.
     q = benjamini_hochberg([0.02, 0.2, np.nan, 0.01, 0.04])
     np.testing.assert_allclose(q, [0.04, 0.2, np.nan, 0.04, 0.16 / 3])
-
-
-def conditional_by_brute_force(x, y, z, k, metric):
-    def distance(a, i):
-        # Squares are added column by column, so that ties stay ties to the last digit.
-        gaps = np.abs(a - a[i]).T
-        return gaps.max(axis=0) if metric == "chebyshev" else sum(gap**2 for gap in gaps)
-
-    def unit(a):
-        return a / np.sqrt(a.var(axis=0).mean())
-
-    x, y, z = unit(x), unit(y), (z - z.mean(axis=0)) / z.std(axis=0)
-    values = []
-    for i in range(len(x)):
-        d_x, d_y, d_z = (np.delete(distance(a, i), i) for a in (x, y, z))
-        radius = np.sort(np.maximum(np.maximum(d_x, d_y), d_z))[k - 1]
-        n_xz, n_yz = np.sum(np.maximum(d_x, d_z) < radius), np.sum(np.maximum(d_y, d_z) < radius)
-        values.append(digamma(k) - digamma(n_xz + 1) - digamma(n_yz + 1) + digamma(np.sum(d_z < radius) + 1))
-    return np.array(values) / np.log(2)
-
-
-@pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
-@pytest.mark.parametrize(("decimals", "k"), [(9, 1), (9, 3), (0, 3)])
-def test_conditional_equals_brute_force(decimals, k, metric):
-    rng = np.random.default_rng(3)
-    x, y, z = (rng.normal(size=(80, d)).round(decimals) for d in (2, 3, 2))
-    expected = conditional_by_brute_force(x, y, z, k, metric)
-    np.testing.assert_allclose(conditional_ksg(x, y, z, k, metric=metric), expected, atol=1e-12)
-
-
-def test_conditional_invariances():
-    rng = np.random.default_rng(4)
-    x, y, z = (rng.normal(size=(70, d)) for d in (2, 3, 2))
-    pmi, order = conditional_ksg(x, y, z), rng.permutation(70)
-    np.testing.assert_allclose(conditional_ksg(x[order], y[order], z[order]), pmi[order], atol=1e-12)
-    np.testing.assert_allclose(conditional_ksg(y, x, z), pmi, atol=1e-12)
-    np.testing.assert_allclose(conditional_ksg(8 * x, y / 4, z * [2, 32]), pmi, atol=1e-12)
-
-
-def gaussian_given_z(rng, n, partial):
-    """Both follow z, and their remainders correlate by ``partial``."""
-    z = rng.normal(size=n)
-    x, e = rng.normal(size=(2, n))
-    return z + x, z + partial * x + np.sqrt(1 - partial**2) * e, z
-
-
-@pytest.mark.parametrize("partial", [0.0, 0.6, 0.9])
-def test_conditional_closed_form(partial):
-    truth = -0.5 * np.log2(1 - partial**2)
-    rng = np.random.default_rng(0)
-    estimates = [conditional_ksg(*gaussian_given_z(rng, 600, partial)).mean() for _ in range(5)]
-    # At N=600 the standard deviation over samples is .03 bit; the bias towards zero reaches .1 bit at .9.
-    assert np.mean(estimates) == pytest.approx(truth, abs=0.04 + 0.1 * partial)
-
-
-def test_local_permutation_test():
-    rng = np.random.default_rng(0)
-
-    def share(partial):
-        p = []
-        for _ in range(40):
-            x, y, z = gaussian_given_z(rng, 150, partial)
-            p.append(local_permutation_test([HeldOut(x, y)], [z], n_permutations=39, rng=rng).p)
-        return np.mean(np.array(p) <= 0.05)
-
-    # Of 40 tests that hold their level of .05, more than 6 reject with a chance of .3 %.
-    assert share(0.0) <= 6 / 40
-    assert share(0.7) >= 0.9
-
-
-def test_within_strata_takes_out_what_strata_tell():
-    rng = np.random.default_rng(0)
-    fold = stratified(rng, 300)
-    assert sm.ksg(fold.x, fold.y).mean() > 0.7  # the stratum itself is one bit
-    result = permutation_test(within_strata([fold]), n_permutations=39, rng=rng)
-    weighted = sum(sm.ksg(fold.x[s], fold.y[s]).sum() for s in (fold.strata == 0, fold.strata == 1)) / 300
-    assert result.mi == pytest.approx(weighted, abs=1e-12)
-    # Over samples the standard deviation is .06 bit.
-    assert result.mi == pytest.approx(0, abs=0.2)
-
-
-def test_small_strata_are_left_out():
-    x = np.arange(9.0)
-    (part,) = within_strata([HeldOut(x, x, strata=list("aaaaabbbc"))])
-    np.testing.assert_array_equal(part.x[:, 0], x[:5])
-    with pytest.raises(ValueError, match="No stratum of any fold has 4 groups"):
-        within_strata([HeldOut(x, x, strata=list("aaabbbccc"))])
-
-
-def test_covariate_must_fit():
-    fold = dependent(np.random.default_rng(0))
-    with pytest.raises(ValueError, match="1 entries for 2 folds"):
-        local_permutation_test([fold, fold], [np.zeros(60)])
-    with pytest.raises(ValueError, match=r"z\[0\] has 50"):
-        local_permutation_test([fold], [np.zeros(50)])
-    with pytest.raises(ValueError, match="k=60 needs"):
-        conditional_ksg(fold.x, fold.y, np.zeros(60), 60)

@@ -1,22 +1,14 @@
 """The subsampling error is the spread over repeated data sets; whether an estimate has settled follows from it."""
 
-import numba
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scmi as sm
-from scmi.estimators.heldout import HeldOut
-from scmi.estimators.subsampling import _extrapolated, _partition, drift_check, subsampling_error
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Samples this small gain nothing from a second one."""
-    n_threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(n_threads)
+from scmi.estimators import HeldOut, TooFew, drift_check, subsampling_error
+from scmi.estimators.inference.subsampling import _extrapolated, _partition
 
 
 def gaussian(rng, n, rho=0.8, d=1):
@@ -153,5 +145,14 @@ def test_same_seed_same_numbers():
 def test_too_little_to_cut(groups):
     n = 15 if groups is None else 30
     fold = gaussian(np.random.default_rng(0), n)
-    with pytest.raises(ValueError, match=f"fold of {n} pairs in .* can't be cut"):
+    with pytest.raises(TooFew, match=f"fold of {n} pairs in .* can't be cut"):
         subsampling_error([HeldOut(fold.x, fold.y, groups=groups)])
+
+
+def test_mistakes_are_no_lack_of_pairs():
+    fold = gaussian(np.random.default_rng(0), 60)
+    for options in ({"k": 0}, {"metric": "l1"}, {"rng": -1}):
+        for function in (subsampling_error, partial(drift_check, se=0.1)):
+            with pytest.raises(ValueError, match=next(iter(options))) as caught:
+                function([fold], **options)
+            assert not isinstance(caught.value, TooFew)

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scmi.estimators.folds import check_enough
-from scmi.estimators.pairing import Pairing, rowwise, split
-from scmi.estimators.settings import PRESETS
+from scmi.estimators.inputs.checks import TooFew
+from scmi.estimators.inputs.pairing import Pairing, check_enough, linked, rowwise, split
 
 
 def three_clones():
@@ -41,6 +40,21 @@ def test_a_couple_drawn_for_two_barcodes_is_kept_once():
     assert set(draw.row_x) == {4}
 
 
+def test_some_barcodes_with_groups_of_their_own():
+    pairing = Pairing(np.array([0, 2, 3, 6]), np.arange(6), np.array([0, 1, 3, 4]), np.arange(10, 14), np.arange(3))
+    taken = pairing.take(np.array([2, 0]), np.array([7, 8]))
+    assert taken.indptr_x.tolist() == [0, 3, 5]
+    assert taken.rows_x.tolist() == [3, 4, 5, 0, 1]
+    assert taken.rows_y.tolist() == [13, 10]
+    assert taken.groups.tolist() == [7, 8]
+
+
+def test_what_hangs_together_has_one_code():
+    # 1 - 3 - 4 hang together, 0 and 2 are alone.
+    assert linked(5, np.array([3, 4]), np.array([1, 3])).tolist() == [0, 1, 2, 1, 1]
+    assert linked(3, np.array([], dtype=int), np.array([], dtype=int)).tolist() == [0, 1, 2]
+
+
 def test_rows_of_barcodes():
     rows_x, rows_y = three_clones().rows_of(np.array([0, 1]))
     assert rows_x.tolist() == [0, 1, 2]
@@ -64,24 +78,24 @@ def test_split_keeps_groups_whole_and_sizes_close(groups, share, seed):
     assert sorted([*first, *second]) == list(range(len(groups)))
     assert not set(groups[first]) & set(groups[second])
     sizes = np.bincount(groups)
-    several = np.count_nonzero(sizes) > 1
-    if several:
-        assert len(first)
-        assert len(second)
+    if np.count_nonzero(sizes) == 1:
+        assert len(second) == 0
+        return
+    assert len(first) > 0 < len(second)
     # The cut falls on the nearest border between groups, or the nearest but one where a part would be empty.
-    assert abs(len(second) - share * len(groups)) <= sizes.max() / (1 if several else 0.5)
+    assert abs(len(second) - share * len(groups)) <= sizes.max()
 
 
 def test_too_few_pairs_says_how_many_are_needed():
-    with pytest.raises(ValueError, match="Only 19 pairs .* at least 20 are needed"):
+    with pytest.raises(TooFew, match="Only 19 pairs .* at least 20 are needed"):
         check_enough(rowwise(19), 3)
-    with pytest.raises(ValueError, match="at least 42 are needed"):
+    with pytest.raises(TooFew, match="at least 42 are needed"):
         check_enough(rowwise(41), 20)
     check_enough(rowwise(20), 3)
 
 
 def test_one_group_for_most_pairs_cannot_be_split():
-    with pytest.raises(ValueError, match="70 of 100 pairs belong to one group"):
+    with pytest.raises(TooFew, match="70 of 100 pairs belong to one group"):
         check_enough(rowwise(100, np.r_[np.zeros(70), np.arange(1, 31)]), 3)
 
 

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from scmi.estimators import rows as rows_module
-from scmi.estimators.rows import Rows, fit_scale
+from scmi.estimators.inputs import rows as rows_module
+from scmi.estimators.inputs.rows import Rows, fit_scale
 
 CPU = torch.device("cpu")
 

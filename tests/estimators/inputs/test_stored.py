@@ -1,4 +1,4 @@
-"""Matrices in files and Dask chunks serve like those in memory: the same bits, and only a few rows of them at a time."""
+"""Matrices in files and Dask chunks serve like those in memory: the same bits, from only a few rows at a time."""
 
 import itertools
 import subprocess
@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scmi as sm
-from scmi.estimators import _sources as sources
-from scmi.estimators import rows as rows_module
-from scmi.estimators._sources import Stored, as_stored, pieces
-from scmi.estimators._validation import as_matrix, as_points, count_copies
-from scmi.estimators.rows import fit_scale
+from scmi.estimators.inputs import rows as rows_module
+from scmi.estimators.inputs import stored
+from scmi.estimators.inputs.matrices import as_matrix, as_points, count_copies
+from scmi.estimators.inputs.rows import fit_scale
+from scmi.estimators.inputs.stored import Stored, as_stored, pieces
 from scmi.estimators.settings import Settings
 
 da = pytest.importorskip("dask.array")
@@ -77,9 +77,9 @@ def form(request):
 @pytest.fixture(params=["kept", "resident", "cut"])
 def budget(request, monkeypatch):
     """Data kept in memory; only its standardised rows; neither."""
-    monkeypatch.setattr(sources, "PIECE_BYTES", 4000)
+    monkeypatch.setattr(stored, "PIECE_BYTES", 4000)
     if request.param != "kept":
-        monkeypatch.setattr(sources, "KEPT_BYTES", 0)
+        monkeypatch.setattr(stored, "KEPT_BYTES", 0)
     if request.param == "cut":
         monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
     return request.param
@@ -100,19 +100,19 @@ def dense(matrix):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_rows_of_any_rows_and_columns(form, tmp_path, rows, size, piece_bytes):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "PIECE_BYTES", piece_bytes)
+        patch.setattr(stored, "PIECE_BYTES", piece_bytes)
         x = counts()
         mask = np.arange(G) % 3 != 1
         half = np.arange(N - 1, -1, -2)
-        stored = as_stored(form[0](x, tmp_path), "x").take(half).with_columns(mask)
+        found = as_stored(form[0](x, tmp_path), "x").take(half).with_columns(mask)
         expected = x[half][:, mask]
-        assert stored.shape == expected.shape and stored.dtype == x.dtype and stored.ndim == 2
+        assert found.shape == expected.shape and found.dtype == x.dtype and found.ndim == 2
         rows = np.array(rows)
-        np.testing.assert_array_equal(dense(stored[rows]), expected[rows])
-        read = list(pieces(stored, rows, size))
+        np.testing.assert_array_equal(dense(found[rows]), expected[rows])
+        read = list(pieces(found, rows, size))
         np.testing.assert_array_equal(np.vstack([dense(piece) for piece in read]), expected[rows])
         assert max(piece.shape[0] for piece in read) <= size
-        assert all(sp.issparse(piece) == stored.sparse for piece in read)
+        assert all(sp.issparse(piece) == found.sparse for piece in read)
 
 
 def test_scale_and_copies_are_those_of_memory(form, budget, tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_each_chunk_is_computed_once_where_the_data_fit(sides):
 
 
 def test_larger_data_are_computed_a_chunk_at_a_time(sides, monkeypatch):
-    monkeypatch.setattr(sources, "KEPT_BYTES", 0)
+    monkeypatch.setattr(stored, "KEPT_BYTES", 0)
     x, y = (CountedChunks(side, 20) for side in sides)
     sm.lmi(x.array, y.array, preset=FAST, n_jobs=1)
     assert x.most == y.most == 1
@@ -204,7 +204,7 @@ def test_larger_data_are_computed_a_chunk_at_a_time(sides, monkeypatch):
 
 
 def test_more_pairings_read_no_more(monkeypatch):
-    monkeypatch.setattr(sources, "KEPT_BYTES", 0)
+    monkeypatch.setattr(stored, "KEPT_BYTES", 0)
     times = []
     for n_pairings in (1, 20):
         sides = [CountedChunks(counts(seed, n=160), 40) for seed in (0, 1)]
@@ -212,7 +212,7 @@ def test_more_pairings_read_no_more(monkeypatch):
         for adata in (a, b):
             adata.obs["clone"] = [f"c{i // 2}" for i in range(160)]
         with pytest.warns(UserWarning, match="exact copies"):
-            sm.tl.lmi(a, b, pair_key="clone", n_pairings=n_pairings, preset=FAST, n_jobs=1)
+            sm.tl.lmi(a, b, pair_key="clone", model=sm.LMI(n_pairings=n_pairings, preset=FAST, n_jobs=1))
         times.append([side.times.tolist() for side in sides])
     # One pairing leaves cells out, whose chunks may then be read less often.
     assert (np.array(times[1]) <= np.array(times[0]) + 1).all()
@@ -250,9 +250,9 @@ sizes: list[int] = []
 @pytest.mark.parametrize("kind", ["dense", "CSR"])
 @pytest.mark.parametrize("kept", [True, False])
 def test_no_request_to_a_file_exceeds_a_piece(kind, kept, sides, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "PIECE_BYTES", 3000)
+    monkeypatch.setattr(stored, "PIECE_BYTES", 3000)
     if not kept:
-        monkeypatch.setattr(sources, "KEPT_BYTES", 0)
+        monkeypatch.setattr(stored, "KEPT_BYTES", 0)
         monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
     sizes.clear()
     if kind == "dense":
@@ -268,8 +268,8 @@ def test_no_request_to_a_file_exceeds_a_piece(kind, kept, sides, tmp_path, monke
 
 @pytest.mark.parametrize("kind", ["dense", "CSR"])
 def test_memory_stays_far_below_the_data(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "KEPT_BYTES", 0)
-    monkeypatch.setattr(sources, "PIECE_BYTES", 2**18)
+    monkeypatch.setattr(stored, "KEPT_BYTES", 0)
+    monkeypatch.setattr(stored, "PIECE_BYTES", 2**18)
     monkeypatch.setattr(rows_module, "CHUNK", 256)
     x = counts(n=20_000, g=60)
     x = h5_dense(x, tmp_path) if kind == "dense" else backed_csr(x, tmp_path)
@@ -286,14 +286,14 @@ def test_memory_stays_far_below_the_data(kind, tmp_path, monkeypatch):
 
 
 def test_sparse_data_are_let_go_once_they_exceed_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "PIECE_BYTES", 600)
+    monkeypatch.setattr(stored, "PIECE_BYTES", 600)
     x = counts()
     whole = sp.csr_matrix(x)
     needed = whole.data.nbytes + whole.indices.nbytes
-    monkeypatch.setattr(sources, "KEPT_BYTES", needed - 1)
+    monkeypatch.setattr(stored, "KEPT_BYTES", needed - 1)
     assert isinstance(as_matrix(backed_csr(x, tmp_path), "x"), Stored)
     # Each piece has an indptr of its own.
-    monkeypatch.setattr(sources, "KEPT_BYTES", needed + 2 * 8 * N)
+    monkeypatch.setattr(stored, "KEPT_BYTES", needed + 2 * 8 * N)
     np.testing.assert_array_equal(as_matrix(backed_csr(x, tmp_path), "x").toarray(), x)
 
 
@@ -333,7 +333,8 @@ def test_no_matrix_of_numbers(values, error, message):
 
 def test_dask_and_h5py_are_left_alone_by_those_who_do_not_use_them():
     code = (
-        "import sys, numpy as np; from scmi.estimators._validation import as_matrix; as_matrix(np.ones((3, 2)), 'x');"
+        "import sys, numpy as np; from scmi.estimators.inputs.matrices import as_matrix;"
+        "as_matrix(np.ones((3, 2)), 'x');"
         "assert not {'dask', 'h5py', 'anndata'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

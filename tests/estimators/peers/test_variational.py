@@ -8,15 +8,12 @@ import scipy.sparse as sp
 import torch
 
 import scmi as sm
-from scmi.estimators.critics import BOUNDS, Critic, evaluate
+from scmi.estimators import CRITIC, TooFew
 from scmi.estimators.result import MIResult
-from scmi.estimators.rows import Rows, Scale
-from scmi.estimators.variational import CRITIC
 
 FAST = replace(CRITIC, batch_size=64, max_steps=150, check_every=50, patience=100)
 TINY = replace(FAST, max_steps=20, check_every=10)
 BOTH = pytest.mark.parametrize("estimate", [sm.mine, sm.infonce], ids=["mine", "infonce"])
-KINDS = pytest.mark.parametrize("kind", ["mine", "infonce"])
 
 
 def gaussian(n, bits, seed):
@@ -149,52 +146,6 @@ def test_result(estimate):
         assert history.validation.min() == history.validation[history.step == history.best_step][0]
 
 
-@KINDS
-def test_values_are_those_of_the_definition(kind, monkeypatch):
-    """Against plain loops over all couples of a batch, in two batches."""
-    n = 12
-    rng = np.random.default_rng(0)
-    sides = rng.normal(size=(2, n, 3))
-    generator = torch.Generator().manual_seed(0)
-    critic = Critic(3, 3, (5, 4), generator)
-    torch.nn.init.normal_(critic.head.weights[-1], generator=generator)
-    scale = Scale(np.zeros(3), np.ones(3))
-    x, y = (Rows(side, scale, torch.device("cpu")) for side in sides)
-    monkeypatch.setattr("scmi.estimators.critics.EVALUATED_PAIRS", 6)
-    monkeypatch.setattr("scmi.estimators.critics.CHUNK", 12)
-    pmi = evaluate(critic, x, y, np.arange(n), BOUNDS[kind]())
-
-    score = np.array(
-        [[critic.paired(x.batch(np.array([i])), y.batch(np.array([j]))).item() for j in range(n)] for i in range(n)]
-    )
-    batches = (range(6), range(6, 12))
-    if kind == "mine":
-        denominator = np.mean([np.exp(score[i, j]) for batch in batches for i in batch for j in batch if i != j])
-        expected = [score[i, i] - np.log(denominator) for i in range(n)]
-    else:
-        expected = [score[i, i] - np.log(np.mean(np.exp(score[i, batch]))) for batch in batches for i in batch]
-    np.testing.assert_allclose(pmi, np.array(expected) / np.log(2), rtol=1e-5)
-
-
-def test_running_denominator():
-    """The gradient of a batch is that of its ratio to the running mean; the first batch is its own mean."""
-    rng = np.random.default_rng(0)
-    generator = torch.Generator().manual_seed(0)
-    critic = Critic(2, 2, (4,), generator)
-    torch.nn.init.normal_(critic.head.weights[-1], generator=generator)
-    bound, mean = BOUNDS["mine"](), None
-    for _ in range(3):
-        x, y = torch.from_numpy(rng.normal(size=(2, 8, 2)).astype(np.float32))
-        loss, value = bound.loss(critic, x, y)
-        own, other = critic.paired(x, y), critic.paired(x, y.roll(1, 0)).exp().mean()
-        mean = other.item() if mean is None else 0.9 * mean + 0.1 * other.item()
-        parameters = list(critic.parameters())
-        expected = torch.autograd.grad(other / mean - own.mean(), parameters)
-        for gradient, other_gradient in zip(torch.autograd.grad(loss, parameters), expected, strict=True):
-            torch.testing.assert_close(gradient, other_gradient)
-        torch.testing.assert_close(value, own.mean() - other.log())
-
-
 @BOTH
 def test_errors_come_before_training(estimate):
     x, y = gaussian(100, 1.0, 0)
@@ -204,9 +155,11 @@ def test_errors_come_before_training(estimate):
         estimate(x, np.where(np.arange(100) == 3, np.inf, y))
     with pytest.raises(TypeError, match="x holds values of type"):
         estimate(x.astype(str), y)
-    with pytest.raises(ValueError, match="Only 19 pairs"):
+    with pytest.raises(TooFew, match="Only 19 pairs"):
         estimate(x[:19], y[:19])
     with pytest.raises(ValueError, match=r"groups has shape \(99,\)"):
         estimate(x, y, groups=np.arange(99))
-    with pytest.raises(ValueError, match="no torch device"):
+    with pytest.raises(TypeError, match="`settings` must be a Settings, got str"):
+        estimate(x, y, settings="paper")
+    with pytest.raises(ValueError, match="not a torch device"):
         estimate(x, y, device="abacus")

@@ -1,0 +1,46 @@
+"""The promises of the picture of estimates beside their null.
+
+- The number is `mi`, the one to report, of results, of what is stored and of tables alike; bars are 90 % intervals.
+- What can't be drawn is named, and leaves no figure behind.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+from scmi.estimators.inference.permutation import PermutationTest
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_estimates_beside_their_null():
+    test = PermutationTest(mi=0.3, null=np.array([0.0, 0.1]), p=0.01, n_pairs=9)
+    uns = {"mi": 0.6, "mi_ksg": 0.5, "se": 0.1}
+    ax = sm.pl.estimates({"test": test, "uns": uns, "number": 0.2})
+    null = ax.collections[0].get_offsets()
+    assert sorted(null[:, 1]) == [0.0, 0.1]
+    assert np.abs(null[:, 0]).max() < 0.5
+    (bars,) = ax.containers
+    ((start, end),) = bars[2][0].get_segments()
+    assert (*start, *end) == pytest.approx((1, 0.6 - 0.16448536, 1, 0.6 + 0.16448536))
+    np.testing.assert_allclose(ax.lines[-1].get_xydata(), [(0, 0.3), (1, 0.6), (2, 0.2)])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["test", "uns", "number"]
+    assert "bits" in ax.get_ylabel()
+    assert set(texts(ax)) == {"permuted pairs", "estimate (90 % interval)"}
+    frame = sm.pl.estimates(pd.DataFrame({"mi": [1.0, 2.0], "mi_ksg": 0.5, "null": [0.1, np.nan]}, index=["a", "b"]))
+    np.testing.assert_allclose(frame.lines[-1].get_ydata(), [1, 2])
+    assert len(frame.collections[0].get_offsets()) == 1
+    for error, wrong in ((ValueError, {}), (KeyError, {"a": {"information": 1}}), (KeyError, {"a": None})):
+        with pytest.raises(error, match="results"):
+            sm.pl.estimates(wrong)
+
+
+def test_a_stored_estimate_is_drawn_with_its_error(estimated):
+    stored = estimated.uns["lmi"]
+    ax = sm.pl.estimates({"days": stored})
+    ((start, end),) = ax.containers[0][2][0].get_segments()
+    assert end[1] - start[1] == pytest.approx(stored["ci"][1] - stored["ci"][0])
+    assert (start[1] + end[1]) / 2 == pytest.approx(stored["mi"])

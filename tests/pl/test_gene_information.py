@@ -1,0 +1,97 @@
+"""The promises of the picture of genes.
+
+- What is drawn is what is stored: positions, fills, labels, names; expression is that of the cells, in their order.
+- Mistakes are named and leave no figure behind.
+"""
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import scmi as sm
+
+
+@pytest.fixture
+def ranked():
+    """Three genes; the first rises along pseudotime, the second falls."""
+    t = np.linspace(0, 1, 40)
+    table = pd.DataFrame(
+        {
+            "gene": ["up", "down", "flat"],
+            "r2": [0.5, 0.2, -0.1],
+            "null": [0.05, 0.06, 0.0],
+            "p": 0.1,
+            "q": [0.01, 0.05, 0.6],
+        }
+    )
+    order = np.random.default_rng(0).permutation(40)
+    return ad.AnnData(
+        np.column_stack([np.ones(40), -t, t])[order],
+        obs=pd.DataFrame({"pt": t, "late": t > 0.5}, index=[f"c{i}" for i in range(40)]).iloc[order],
+        var=pd.DataFrame(index=["flat", "down", "up"]),
+        uns={"lmi_genes": {"table": table.set_index(table.index.astype(str))}},
+    )
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_dots_are_the_table(ranked):
+    ax = sm.pl.gene_information(ranked)
+    null, filled, hollow = ax.lines[1:]
+    assert list(null.get_xdata()) == [0.05, 0.06, 0.0]
+    assert [(x, y) for x, y in filled.get_xydata()] == [(0.5, 0), (0.2, 1)]
+    assert [(x, y) for x, y in hollow.get_xydata()] == [(-0.1, 2)]
+    assert filled.get_markerfacecolor() != "none" == hollow.get_markerfacecolor()
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["up", "down", "flat"]
+    assert ax.get_ylim() == (2.5, -0.5)
+    assert texts(ax) == ["5 % of permutations", "q ≤ 0.05 (2 of 3)", "q > 0.05 (1 of 3)"]
+    assert len(sm.pl.gene_information(ranked, n_genes=1).get_yticks()) == 1
+
+
+def test_expression_along_pseudotime(ranked):
+    _, axes = sm.pl.gene_information(ranked, pseudotime="pt")
+    mesh = axes.collections[0]
+    z = mesh.get_array()
+    assert z.shape == (3, 8)
+    up = ((np.arange(40) / 39).reshape(8, 5).mean(axis=1) - 0.5) / (np.arange(40) / 39).std()
+    np.testing.assert_allclose(z, [up, -up, np.zeros(8)], atol=1e-12)
+    edges = mesh.get_coordinates()[0, :, 0]
+    np.testing.assert_allclose(edges, [*np.arange(0, 40, 5) / 39, 1])
+    assert axes.get_xlabel() == "pt"
+    assert mesh.get_rasterized()
+    _, late = sm.pl.gene_information(ranked, pseudotime="pt", mask_obs="late")
+    assert late.collections[0].get_coordinates()[0, 0, 0] == pytest.approx(20 / 39)
+
+
+def test_a_stretch_without_cells_stays_empty(ranked):
+    ranked.obs["gap"] = ranked.obs["pt"] + ranked.obs["late"]
+    _, ax = sm.pl.gene_information(ranked, pseudotime="gap")
+    mesh = ax.collections[0]
+    edges, z = mesh.get_coordinates()[0, :, 0], mesh.get_array()
+    (empty,) = np.flatnonzero(np.ma.getmaskarray(z)[0])
+    np.testing.assert_allclose(edges[empty : empty + 2], [19 / 39, 1 + 20 / 39])
+    assert np.ma.getmaskarray(z).sum() == 3
+    assert z.shape == (3, 9)
+
+
+def test_mistakes(ranked):
+    for error, message, options in (
+        (KeyError, "gene_information` first", {"key": "x"}),
+        (KeyError, "pseudotime='x'", {"pseudotime": "x"}),
+        (KeyError, "mask_obs='x'", {"pseudotime": "pt", "mask_obs": "x"}),
+        (ValueError, "must be boolean", {"pseudotime": "pt", "mask_obs": np.zeros(3, dtype=bool)}),
+        (ValueError, "fewer than two values", {"pseudotime": "pt", "mask_obs": np.arange(40) == 0}),
+        (KeyError, "layer='x'", {"pseudotime": "pt", "layer": "x"}),
+        (ValueError, "n_genes", {"n_genes": 0}),
+    ):
+        with pytest.raises(error, match=message):
+            sm.pl.gene_information(ranked, **options)
+    with pytest.raises(KeyError, match="not in `.var_names`"):
+        sm.pl.gene_information(ranked[:, ["up"]], pseudotime="pt")
+    assert not plt.get_fignums()
+    with pytest.raises(ValueError, match="1 entries for 2 panels"):
+        sm.pl.gene_information(ranked, pseudotime="pt", ax=plt.subplots()[1])
