@@ -41,16 +41,18 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> _typing.Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'scmi' has no attribute {name!r}")
-    value = (
-        getattr(_importlib.import_module(_HOME[name]), name)
-        if name in _HOME
-        else _importlib.import_module(f"scmi.{name}")
-    )
-    globals()[name] = value
-    return value
+if not _typing.TYPE_CHECKING:  # or a checker would take any name for one of these
+
+    def __getattr__(name: str) -> _typing.Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'scmi' has no attribute {name!r}")
+        value = (
+            getattr(_importlib.import_module(_HOME[name]), name)
+            if name in _HOME
+            else _importlib.import_module(f"scmi.{name}")
+        )
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

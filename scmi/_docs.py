@@ -38,7 +38,7 @@ alpha
     "preset": """\
 preset
     ``"default"``, or ``"paper"`` for the published architecture and training; or a
-    :class:`~scmi.estimators.settings.Settings`.""",
+    :class:`~scmi.estimators.Settings`.""",
     "n_pairings": """\
 n_pairings
     Random pairings that tools estimate where a barcode has several cells; rows of plain arrays are paired as they

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi.estimators.inputs.matrices import as_array
 from scmi.estimators.inputs.stored import as_stored
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = [
+    "are_real",
     "DEFAULT",
     "Default",
     "check_column",
@@ -28,6 +30,7 @@ __all__ = [
     "holds",
     "masked_pmi",
     "matrix_of",
+    "rows_of_group",
 ]
 
 
@@ -109,8 +112,14 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
     for group in groups:
         if group not in present:
             raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.")
-    first, second = (np.flatnonzero((labels == group).to_numpy(dtype=bool)) for group in groups)
+    first, second = (rows_of_group(labels, group) for group in groups)
     return first, second
+
+
+def rows_of_group(labels: "pd.Series[Any]", group: object) -> NDArray[np.int64]:
+    """Rows with one label; a missing one, of whatever dtype, is no group."""
+    equal = np.asarray((labels == group).fillna(False), dtype=bool)
+    return np.flatnonzero(equal & labels.notna().to_numpy())
 
 
 def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | None) -> NDArray[np.float64]:
@@ -118,15 +127,15 @@ def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | N
     column = f"{key}_pmi"
     if column not in adata.obs.columns:
         raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
-    if not pd.api.types.is_numeric_dtype(adata.obs[column].dtype):
+    if not are_real(adata.obs[column].dtype):
         raise TypeError(f"`.obs[{column!r}]` is {adata.obs[column].dtype}, not numbers. Run `sm.tl.lmi` again.")
-    values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, copy=True)
+    values: NDArray[np.float64] = adata.obs[column].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     if isinstance(mask_obs, str):
         if mask_obs not in adata.obs.columns:
             raise KeyError(f"Did not find `mask_obs={mask_obs!r}` in `.obs`, which has {list(adata.obs.columns)}.")
-        mask_obs = adata.obs[mask_obs].to_numpy()
+        mask_obs = adata.obs[mask_obs]
     if mask_obs is not None:
-        mask = np.asarray(mask_obs)
+        mask = _as_mask(mask_obs)
         if mask.dtype != bool or mask.shape != values.shape:
             raise ValueError(
                 f"`mask_obs` must be boolean with one value per cell ({adata.n_obs}), got {mask.dtype} of shape "
@@ -138,6 +147,20 @@ def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | N
     if np.isnan(values).all():
         raise ValueError(f"`.obs[{column!r}]` has no value in any of the cells to use.")
     return values
+
+
+def are_real(dtype: Any) -> bool:
+    """Whether a column's values are real numbers; half of a complex one would be lost."""
+    return bool(pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype))
+
+
+def _as_mask(mask: Any) -> NDArray[Any]:
+    """A boolean column, perhaps of a kind that knows of missing values, as plain booleans: what is missing is out."""
+    if isinstance(mask, pd.Series) and pd.api.types.is_bool_dtype(mask.dtype):
+        return np.asarray(mask.fillna(False), dtype=bool)
+    if isinstance(mask, pd.api.extensions.ExtensionArray):
+        return _as_mask(pd.Series(mask))
+    return np.asarray(mask)
 
 
 def matrix_of(
@@ -157,7 +180,7 @@ def matrix_of(
         rep = adata.obsm[use_rep]
         framed = isinstance(rep, pd.DataFrame)
         return (
-            rep.to_numpy() if framed else rep,
+            as_array(rep, f"{name}.obsm[{use_rep!r}]") if framed else rep,
             f"{name}.obsm[{use_rep!r}]",
             list(map(str, rep.columns)) if framed else None,
         )
@@ -192,9 +215,9 @@ def gene_mask(
         column = adata.var[mask_var]
         if not pd.api.types.is_bool_dtype(column.dtype):
             raise TypeError(f"`mask_var` needs a boolean column, but `{name}.var[{mask_var!r}]` is {column.dtype}.")
-        mask: NDArray[np.bool_] = column.to_numpy(dtype=bool)
+        mask: NDArray[np.bool_] = _as_mask(column)
     else:
-        mask = np.asarray(mask_var)
+        mask = _as_mask(mask_var)
         if mask.dtype != bool or mask.shape != (adata.n_vars,):
             raise ValueError(
                 f"`mask_var` must be a boolean array with one value per gene of `{name}` ({adata.n_vars}), "

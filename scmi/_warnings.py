@@ -1,10 +1,17 @@
-"""Warnings that point at the user's line, however deep they were raised."""
+"""Warnings that point at the user's line, however deep they were raised, and one of a kind per call."""
 
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
+__all__ = ["one_of_a_kind", "user_stacklevel", "warn"]
+
 _PACKAGE = str(Path(__file__).parent) + os.sep
+_given: ContextVar[set[str] | None] = ContextVar("given", default=None)
 
 
 def user_stacklevel() -> int:
@@ -16,3 +23,26 @@ def user_stacklevel() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     return level
+
+
+@contextmanager
+def one_of_a_kind() -> Iterator[None]:
+    """Within, each kind of warning is given once, however many estimates are made."""
+    if _given.get() is not None:  # of a call further out
+        yield
+        return
+    token = _given.set(set())
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def warn(kind: str, message: str) -> None:
+    """Warn the user of something, by the name of its kind."""
+    given = _given.get()
+    if given is not None:
+        if kind in given:
+            return
+        given.add(kind)
+    warnings.warn(message, UserWarning, stacklevel=user_stacklevel())

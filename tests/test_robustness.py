@@ -165,7 +165,6 @@ TABLE = [
             r"`groups` must name two different groups of `.obs\['day'\]`, got 3",
         ),
         ((cells,), GROUPS | {"strata": ["a"]}, TypeError, r"`strata` must name one column of `.obs`, got \['a'\]"),
-        ((cells,), GROUPS | {"condition_on": 3}, TypeError, "`condition_on` must name columns of `.obs`, got 3"),
         ((cells,), GROUPS | {"model": "default"}, *NO_LMI),
         ((cells,), GROUPS | {"model": sm.LMI(n_pairings=1.5)}, TypeError, "`n_pairings` must be an integer, got 1.5"),
         ((cells,), GROUPS | {"model": sm.LMI(null=None)}, ValueError, "null=None is not known; choose one of"),

@@ -83,7 +83,8 @@ def tools(adata: ad.AnnData) -> None:
     """Cells in, results in their slots."""
     assert_type(sm.pp.recipe_lmi(adata), ad.AnnData | None)
     model = sm.LMI(n_permutations=0, n_pairings=5)
-    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), condition_on=["depth"], model=model)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=model)
+    sm.tl.conditional_information(adata, ["depth"], model=model)
     sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", groups=["2", "4", "6"], model=model)
     test = sm.tl.markov_test(
         adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well", clones="all", model=model

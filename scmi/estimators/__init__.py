@@ -27,7 +27,7 @@ if _typing.TYPE_CHECKING:
     from .latent.descend import History
     from .neighbours.conditional import conditional_ksg
     from .neighbours.gaussian import gaussian_bound
-    from .neighbours.ksg import log_density_ratio, ratio_neighbours
+    from .neighbours.ksg import KSG, log_density_ratio, ratio_neighbours
     from .peers.variational import CRITIC
     from .settings import PRESETS, Settings
 
@@ -40,6 +40,7 @@ _HOME = {
     "FeatureInformation": "inference.attribution",
     "HeldOut": "inference.heldout",
     "History": "latent.descend",
+    "KSG": "neighbours.ksg",
     "PRESETS": "settings",
     "PermutationTest": "inference.permutation",
     "Settings": "settings",
@@ -60,6 +61,7 @@ _HOME = {
 
 __all__ = [
     "CRITIC",
+    "KSG",
     "PRESETS",
     "Correction",
     "Draw",
@@ -85,12 +87,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> _typing.Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'scmi.estimators' has no attribute {name!r}")
-    value = getattr(_importlib.import_module(f"scmi.estimators.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+if not _typing.TYPE_CHECKING:  # or a checker would take any name for one of these
+
+    def __getattr__(name: str) -> _typing.Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'scmi.estimators' has no attribute {name!r}")
+        value = getattr(_importlib.import_module(f"scmi.estimators.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -61,7 +61,7 @@ class Fitted:
         k
             Which neighbour among the reference pairs sets the distance. One value is noisier than a mean, so the
             default is more than the estimator's ``k`` where there are few latent dimensions and many reference pairs;
-            see :func:`~scmi.estimators.neighbours.ksg.ratio_neighbours`.
+            see :func:`~scmi.estimators.ratio_neighbours`.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class Fitted:
 
         References
         ----------
-        Algorithm 2 of :cite:t:`Gowri2024`; see :func:`~scmi.estimators.neighbours.ksg.log_density_ratio`.
+        Algorithm 2 of :cite:t:`Gowri2024`; see :func:`~scmi.estimators.log_density_ratio`.
         """
         folds = self._fitted()
         matrix_x, matrix_y = self._as_x(x), self._as_y(y)
@@ -142,6 +142,10 @@ class Fitted:
         n_x, n_y = matrix_x.shape[0], matrix_y.shape[0]
         if out is not None and top_k is not None:
             raise ValueError("`out` takes the whole matrix and `top_k` asks for a part of it: pass one of them.")
+        if out is not None and not np.issubdtype(out.dtype, np.floating):
+            raise TypeError(
+                f"`out` holds {out.dtype}, which would cut bits down to whole numbers; pass an array of floats."
+            )
         if out is not None and out.shape != (n_x, n_y):
             raise ValueError(f"`out` has shape {out.shape}; expected rows of x x rows of y, {(n_x, n_y)}.")
         if top_k is not None:

@@ -10,6 +10,7 @@ from scmi.estimators.inputs.checks import check_counts
 from scmi.estimators.inputs.matrices import as_points
 from scmi.estimators.neighbours.all_pairs import all_pairs, rows_at_once
 from scmi.estimators.neighbours.ksg import KSG, log_density_ratio, ratio_neighbours
+from scmi.estimators.neighbours.ties import part_new
 from scmi.typing import Bits, Matrix
 
 from ._fold import Fold
@@ -32,12 +33,16 @@ def mean_scores(folds: Sequence[Fold], x: Matrix, y: Matrix, k: int | None) -> I
     """Some rows of x with all rows of y, the mean over the folds, block by block."""
     latents = [(as_points(fold.encode_x(x), "x"), as_points(fold.encode_y(y), "y")) for fold in folds]
     judges = _judges(folds, k)
+    sides = [
+        part_new(z_x, z_y, fold.held_out.x, fold.held_out.y, np.random.default_rng(0), ksg.metric)
+        for (z_x, z_y), fold, ksg in zip(latents, folds, judges, strict=True)
+    ]
     size = rows_at_once(max(y.shape[0], *(len(fold.held_out) for fold in folds)))
     for start in range(0, x.shape[0], size):
         rows = slice(start, start + size)
         scores = [
-            all_pairs(z_x[rows], z_y, fold.held_out.x, fold.held_out.y, ksg)
-            for (z_x, z_y), fold, ksg in zip(latents, folds, judges, strict=True)
+            all_pairs(z_x[rows], z_y, near_x, near_y, ksg)
+            for (z_x, z_y, near_x, near_y), ksg in zip(sides, judges, strict=True)
         ]
         yield rows, np.asarray(np.mean(scores, axis=0))
 

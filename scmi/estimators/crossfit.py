@@ -1,6 +1,5 @@
 """The estimate itself, from top to bottom: split by barcode, fit, encode the other half, KSG, correct, and how sure."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +9,7 @@ import numpy as np
 
 from scmi._progress import Tick, after
 from scmi._version import __version__
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 from scmi.estimators.inference.cautions import cautions
 from scmi.estimators.inference.correction import correct
 from scmi.estimators.inference.heldout import HeldOut
@@ -149,14 +148,22 @@ def cross_fit(
         history=tuple(fold.history for fold in folds),
         params=_params(configuration, folds, n_pairings),
     )
+    constant = [
+        side
+        for side, scales in (("x", [fold.scale_x for fold in folds]), ("y", [fold.scale_y for fold in folds]))
+        if not any((scale.factor > 0).any() for scale in scales)
+    ]
     for caution in cautions(
         mi_ksg,
+        se,
+        null,
         min(KSG_PAIRS, len(samples[0][0])),
         max(fold.n_latent for fold in folds),
+        constant=constant,
         improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),
         drifting=not (found.settled or correction.applied),
     ):
-        warnings.warn(caution, UserWarning, stacklevel=user_stacklevel())
+        warn(*caution)
     return result, folds
 
 
@@ -210,9 +217,11 @@ def measure(
         )
         own_first = Draw(*(part[first_pairing] for part in own))
         folds.append(Fold(model, *scales, history, ksg, own_first, held_out))
+        # Several pairings average the noise that parts ties as well as several draws of it do.
+        counted = ksg.steady if n_pairings == 1 else ksg.pointwise
         for rows in by_pairing:
             for batch in _batches(rows, batch_rng):
-                pmi[at[batch]] = ksg.pointwise(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
+                pmi[at[batch]] = counted(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
         fold_of_pair[at] = number
         n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_BARCODES else 1
         for rows in by_pairing[:n_corrected]:

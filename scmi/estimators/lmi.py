@@ -1,6 +1,5 @@
 """Latent mutual information of plain arrays: the one configuration of an estimate, and the one-call function."""
 
-import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -9,11 +8,11 @@ from sklearn.base import BaseEstimator
 
 from scmi._docs import with_shared_docs
 from scmi._progress import progress_bar
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 from scmi.estimators.inference.attribution import FeatureInformation, held_out_information
 from scmi.estimators.inputs.checks import as_codes, check_same_length, seeded
-from scmi.estimators.inputs.feature_names import feature_names
-from scmi.estimators.inputs.labels import one_hot
+from scmi.estimators.inputs.feature_names import check_aligned, feature_names
+from scmi.estimators.inputs.labels import one_hot, warn_of_codes
 from scmi.estimators.inputs.matrices import as_matrix, count_copies, with_unpaired
 from scmi.estimators.inputs.pairing import Pairing, rowwise
 from scmi.typing import Index, Matrix, MatrixLike, Rng
@@ -47,7 +46,7 @@ class LMI(Configuration, Fitted, BaseEstimator):  # type: ignore[misc]
         What each fold has learned, and the pairs that it never saw.
     information_x_, information_y_ : FeatureInformation
         How well each feature of x is predicted from y, and of y from x, in held-out samples: ``r2``, ``null`` and
-        ``p``, of :class:`~scmi.estimators.inference.attribution.FeatureInformation`.
+        ``p``, of :class:`~scmi.estimators.FeatureInformation`.
     n_features_in_ : int
         Columns of x.
     n_features_y_ : int
@@ -109,18 +108,20 @@ class LMI(Configuration, Fitted, BaseEstimator):  # type: ignore[misc]
             If rows don't match, values are missing or infinite, or there are too few samples to split.
         """
         self.check()
+        check_aligned(x=x, y=y, groups=groups, strata=strata)
         matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
         n = check_same_length(matrix_x, matrix_y)
         labels = None if groups is None else as_codes(groups, n, "groups", sort=True)
         stratum = None if strata is None else as_codes(strata, n, "`strata`")
         copies = count_copies(matrix_x, matrix_y)
-        if copies:
-            warnings.warn(
-                f"{copies} of {n} joint samples are exact copies of another one. Copies are at distance 0, which "
-                "breaks the nearest-neighbour estimate: drop them.",
-                UserWarning,
-                stacklevel=user_stacklevel(),
+        if 0 < copies <= n // 2:  # of more, they are what discrete data are like
+            warn(
+                "copies",
+                f"{copies} of {n} joint samples are exact copies of another one. Drop them if they stand for nothing, "
+                "such as cells listed twice: each counts as a sample of its own.",
             )
+        for name, matrix in (("x", matrix_x), ("y", matrix_y)):
+            warn_of_codes(matrix, name)
         matrix_x, matrix_y = with_unpaired(matrix_x, x_unpaired, "x"), with_unpaired(matrix_y, y_unpaired, "y")
         self.fit_pairing(
             matrix_x, matrix_y, rowwise(n, labels), strata=stratum, n_pairings=1, rng=self.rng, progress=self.progress

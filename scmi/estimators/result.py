@@ -87,7 +87,7 @@ class LMIResult(MIResult):
     mi
         Mutual information in bits, the number to report: ``mi_ksg`` plus what KSG misses where dependence spreads over
         many dimensions, or ``mi_ksg`` itself where that correction can't be trusted. See
-        :func:`scmi.estimators.inference.correction.correct`.
+        :func:`scmi.estimators.correct`.
     mi_ksg
         The mean of ``pmi`` over all estimated pairs, in bits, before any correction.
     corrected
@@ -98,7 +98,7 @@ class LMIResult(MIResult):
         Standard error of ``mi`` in bits: its parts, added in squares.
     se_parts
         Where it comes from, in bits. ``"sampling"``: other barcodes of the same population, by subsampling with the
-        encoders fixed (:func:`scmi.estimators.inference.subsampling.subsampling_error`, on the first random pairing, so
+        encoders fixed (:func:`scmi.estimators.subsampling_error`, on the first random pairing, so
         that it is a little too large where many are averaged). ``"pairing"``, where there are several random pairings:
         their standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
         ``"retraining"``, with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
@@ -108,7 +108,7 @@ class LMIResult(MIResult):
     p
         Whether x and y are independent: one-sided, by permuting the partners of the held-out pairs of the first random
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see
-        :func:`scmi.estimators.inference.permutation.permutation_test`. Where a fold holds more than 700 pairs, as many
+        :func:`scmi.estimators.permutation_test`. Where a fold holds more than 700 pairs, as many
         of them, drawn at random, serve for ``p`` and ``se``, so that both cost less than training: dependence of a few
         hundredths of a bit may then be missed. With ``null="retrain"``: by estimating anew, with models of their own,
         pairs whose partners are permuted.
@@ -122,7 +122,7 @@ class LMIResult(MIResult):
         for ``se`` (their estimate is the row of one subset). No rows where these are too few.
     settled
         Whether neither half the pairs nor twice the neighbours move ``mi_ksg`` by more than two standard errors; see
-        :func:`scmi.estimators.inference.subsampling.drift_check`. Where not, and no correction was applied, a warning
+        :func:`scmi.estimators.drift_check`. Where not, and no correction was applied, a warning
         says so.
     pmi
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of

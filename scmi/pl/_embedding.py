@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
-from scmi._slots import check_is_anndata, masked_pmi
+from scmi._slots import are_real, check_is_anndata, masked_pmi
 from scmi.estimators.inputs.checks import check_counts
+from scmi.estimators.inputs.matrices import as_array
 from scmi.pl._style import PALETTE, check_one_each, legend_below, open_frame, row_of_axes, spaced
 
 if TYPE_CHECKING:
@@ -190,10 +190,13 @@ def _coordinates(adata: "AnnData", basis: str | Sequence[str]) -> NDArray[np.flo
         for name in basis:
             if name not in adata.obs.columns:
                 raise KeyError(f"Did not find {name!r} of `basis` in `.obs`, which has {list(adata.obs.columns)}.")
-        return np.asarray(adata.obs[list(basis)], dtype=np.float64)
+        for name in basis:
+            if not are_real(adata.obs[name].dtype):
+                raise TypeError(f"`.obs[{name!r}]` of `basis` is {adata.obs[name].dtype}; coordinates must be numbers.")
+        return np.asarray(adata.obs[list(basis)].to_numpy(dtype=np.float64, na_value=np.nan))
     for name in (basis, f"X_{basis}"):
         if name in adata.obsm:
-            points = np.asarray(adata.obsm[name], dtype=np.float64)
+            points = np.asarray(as_array(adata.obsm[name], f"`.obsm[{name!r}]`"), dtype=np.float64)
             if points.ndim != 2 or points.shape[1] != 2:
                 raise ValueError(f"`.obsm[{name!r}]` has shape {points.shape}; a picture needs two dimensions.")
             return points
@@ -216,9 +219,13 @@ def _smoothed(
     from scipy.spatial import KDTree
 
     check_counts(smooth=smooth)
-    near = points[has_value]
+    # A cell without coordinates is not drawn, and nobody's neighbour.
+    placed = np.isfinite(points[has_value]).all(axis=1)
+    near = points[has_value][placed]
     _, neighbours = KDTree(near).query(near, k=np.arange(1, min(smooth, len(near)) + 1))
-    return np.asarray(values[neighbours].mean(axis=1))
+    smoothed = values.copy()
+    smoothed[placed] = values[placed][neighbours].mean(axis=1)
+    return smoothed
 
 
 def _mark_at(
@@ -227,9 +234,9 @@ def _mark_at(
     """The cell in the middle of those nearest in pseudotime: a mean may lie where no cell is."""
     if pseudotime not in adata.obs.columns:
         raise KeyError(f"Did not find {pseudotime!r} of `mark` in `.obs`, which has {list(adata.obs.columns)}.")
-    if not pd.api.types.is_numeric_dtype(adata.obs[pseudotime].dtype):
+    if not are_real(adata.obs[pseudotime].dtype):
         raise TypeError(f"`.obs[{pseudotime!r}]` of `mark` is {adata.obs[pseudotime].dtype}; it must be numbers.")
-    distance = np.abs(adata.obs[pseudotime].to_numpy(dtype=np.float64)[has_value] - value)
+    distance = np.abs(adata.obs[pseudotime].to_numpy(dtype=np.float64, na_value=np.nan)[has_value] - value)
     distance[np.isnan(distance)] = np.inf
     if not np.isfinite(distance).any():
         raise ValueError(f"`.obs[{pseudotime!r}]` of `mark` is missing in all cells with a value.")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["estimates"]
 
 HALF_WIDTH = 0.22
+# What the legend says where a null's mean is more than two standard errors above 0.
+BIASED = " (not at 0: ties, copies or strata)"
 # What is read of a result; all but the first may be missing.
 FIELDS = ("mi", "se", "null")
 
@@ -63,6 +65,7 @@ def estimates(
     ax = axes_or_new(ax)
     draw_zero(ax)
     nulls = [(at, null) for at, (_, _, _, null) in enumerate(rows) if len(null)]
+    biased = any(len(null) and null.mean() > 2 * error for _, _, error, null in rows)
     for i, (at, null) in enumerate(nulls):
         # Side by side in the order of the values, so that each is seen.
         spread = np.linspace(-HALF_WIDTH, HALF_WIDTH, len(null)) if len(null) > 1 else np.zeros(1)
@@ -73,7 +76,7 @@ def estimates(
             color=null_color,
             alpha=1.0 if len(null) < 20 else 0.4,
             linewidths=0,
-            label="_" if i else "permuted pairs",
+            label="_" if i else f"permuted pairs{BIASED if biased else ''}",
         )
     mi = np.array([value for _, value, _, _ in rows])
     se = np.array([error for _, _, error, _ in rows])

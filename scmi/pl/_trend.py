@@ -117,7 +117,9 @@ def _rug(
         raise ValueError("`.obs_names` are not unique, so that cells of the rug can't be told apart.")
     categories = list(column.cat.categories)
     others = [shade(len(lineages) + i) for i in range(len(categories))]
-    shades = list(adata.uns.get(f"{color}_colors", others))
+    stored_colors = list(adata.uns.get(f"{color}_colors", []))
+    # Fewer colours than categories are those of another list of categories.
+    shades = stored_colors if len(stored_colors) >= len(categories) else others
     cells = pd.concat(lineages.values()).drop_duplicates("cell")
     label = column.reindex(cells["cell"]).to_numpy()
     rows = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,13 +19,17 @@ from scmi.estimators.inputs.stored import is_sparse
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Barcodes", "PairKey", "read_side", "read_sides", "some"]
+__all__ = ["Barcodes", "PairKey", "read_side", "read_sides", "some", "within"]
 
 Slot = Literal["obs", "obsm", "names"]
 PairKey = str | tuple[str, str] | None
 
-# What pandas, Scanpy, scirpy and clone2vec leave behind where a cell has no barcode, once written as text.
-_MISSING_TEXT = ("", "NA", "N/A", "<NA>", "nan", "NaN", "None")
+# What pandas, Scanpy, scirpy, clone2vec and databases leave behind where a cell has no barcode, once written as text in
+# whatever case; also where two such columns were joined.
+_MISSING_TEXT = ("", "na", "n/a", "<na>", "nan", "none", "null", "unassigned", "not assigned", "-1", "-1.0")
+_JOINTS = re.compile(r"[_|;:,+\s-]+")
+# Where codes of categories are written, this stands for none.
+_MISSING_CODE = -1
 
 _KINDS = {
     "string": "text",
@@ -83,6 +89,26 @@ def read_sides(
     return _read_matrix(adata_a, key_a, name_a), _read_matrix(adata_b, key_b, name_b)
 
 
+def within(side: Barcodes, strata: NDArray[Any]) -> Barcodes:
+    """The barcodes of each stratum as barcodes of their own; cells without a stratum have none.
+
+    Parameters
+    ----------
+    side
+        The barcodes of a population.
+    strata
+        A label for each of its cells.
+    """
+    stratum = strata[side.rows]
+    known = ~pd.isna(stratum)
+    rows, codes = side.rows[known], side.codes[known]
+    pairs = pd.MultiIndex.from_arrays([side.labels[codes], stratum[known].astype(str)])
+    joined, labels = pd.factorize(pairs)
+    tuples = np.empty(len(labels), dtype=object)
+    tuples[:] = list(labels)
+    return replace(side, rows=rows, codes=joined.astype(np.int64), labels=tuples)
+
+
 def read_side(adata: AnnData, key: str, name: str) -> Barcodes:
     """The barcodes of one object, in a column or a matrix; ``name`` is what messages call it."""
     slot = _find_slot(adata, key, name)
@@ -130,8 +156,7 @@ def _read_column(adata: AnnData, key: str, name: str, na_values: list[object]) -
     codes, uniques = pd.factorize(adata.obs[key])
     labels = np.asarray(uniques, dtype=object)
     missing = np.zeros(len(labels), dtype=bool)
-    if not pd.api.types.is_numeric_dtype(uniques.dtype):
-        missing |= pd.Series(labels).astype(str).str.strip().isin(_MISSING_TEXT).to_numpy(dtype=bool)
+    missing |= np.array([_means_missing(label) for label in labels], dtype=bool)
     named = pd.Index(labels, dtype=object).isin(na_values)
     missing |= named
     kind = _kind_of(labels[~missing], where)
@@ -145,6 +170,19 @@ def _read_column(adata: AnnData, key: str, name: str, na_values: list[object]) -
     return Barcodes(
         name, where, "obs", kind, adata.n_obs, rows, code[rows], _whole(labels) if kind == "numbers" else labels
     )
+
+
+def _means_missing(label: object) -> bool:
+    """Whether a label, by itself, says that there is no barcode."""
+    if isinstance(label, bool | np.bool_):
+        return False
+    if isinstance(label, numbers.Real):
+        return bool(label == _MISSING_CODE)
+    text = str(label).strip().lower()
+    if text in _MISSING_TEXT:
+        return True
+    parts = _JOINTS.split(text)
+    return len(parts) > 1 and all(part in _MISSING_TEXT for part in parts)
 
 
 def _kind_of(labels: NDArray[Any], where: str) -> str:
@@ -246,13 +284,24 @@ def _nonzero(matrix: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         entries = sp.csr_array(matrix, copy=True)
         entries.sum_duplicates()
         coordinates = entries.tocoo()
+        _check_not_negative(coordinates.data, where)
         keep = (coordinates.data != 0) & ~np.isnan(coordinates.data)
         return coordinates.row[keep], coordinates.col[keep]
     values = np.asarray(matrix)
     if values.dtype.kind not in "buif" or values.ndim != 2:
         raise ValueError(f"`{where}` must be a matrix of numbers, cells x clones, got {type(matrix).__name__}.")
+    _check_not_negative(values, where)
     row, column = np.nonzero((values != 0) & ~np.isnan(values))
     return row, column
+
+
+def _check_not_negative(values: NDArray[Any], where: str) -> None:
+    n = int((values < 0).sum())
+    if n:
+        raise ValueError(
+            f"`{where}` has {n} negative entries; its entries count barcodes, 0 for none. If they stand for missing "
+            "ones, set them to 0."
+        )
 
 
 def some(items: Sequence[object] | NDArray[Any], n: int) -> str:

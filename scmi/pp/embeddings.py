@@ -48,7 +48,7 @@ def read_embeddings(source: Embeddings) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         table = source.copy()
     elif isinstance(source, Mapping):
-        table = _stacked({str(name): np.asarray(vector) for name, vector in source.items()}, "the dict")
+        table = _stacked([(str(name), np.asarray(vector)) for name, vector in source.items()], "the dict")
     elif isinstance(source, str | PathLike):
         table = _stacked(_read(source), str(source))
     else:
@@ -71,7 +71,7 @@ def read_embeddings(source: Embeddings) -> pd.DataFrame:
     return table
 
 
-def _read(path: str | PathLike[str]) -> dict[str, Any]:
+def _read(path: str | PathLike[str]) -> list[tuple[str, Any]]:
     import h5py
 
     if not Path(path).is_file():
@@ -81,7 +81,7 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
             f"`source` is {str(path)!r}, which is not an HDF5 file; read it yourself and pass a DataFrame."
         )
     with h5py.File(path) as file:
-        return {name: dataset[()] for name, dataset in _datasets(file)}
+        return [(name, dataset[()]) for name, dataset in _datasets(file)]
 
 
 def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -94,7 +94,14 @@ def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
             yield name, item
 
 
-def _stacked(vectors: dict[str, Any], where: str) -> pd.DataFrame:
+def _stacked(named: list[tuple[str, Any]], where: str) -> pd.DataFrame:
+    vectors = dict(named)
+    if len(vectors) < len(named):
+        names = pd.Series([name for name, _ in named])
+        twice = names[names.duplicated()]
+        raise ValueError(
+            f"{where} names {len(twice)} vectors twice, the first {twice.iloc[0]!r}; keep one vector of each."
+        )
     for name, vector in vectors.items():
         if vector.ndim != 1:
             raise ValueError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from scmi._logging import logger
 from scmi._slots import check_is_anndata
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, as_generator, check_counts
 from scmi.estimators.inputs.pairing import Pairing, linked
-from scmi.pp.barcodes import Barcodes, PairKey, read_sides, some
+from scmi.pp.barcodes import Barcodes, PairKey, read_sides, some, within
 from scmi.typing import Index, Rng
 
 if TYPE_CHECKING:
@@ -24,16 +23,32 @@ if TYPE_CHECKING:
 
 __all__ = ["ClonePairs", "match_clones", "pair_clones"]
 
+# Names are told of where fewer of the smaller side's find a partner.
+MATCHED_SHARE = 0.5
 _DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
 
 
 @dataclass(frozen=True, eq=False)
 class ClonePairs:
-    """The barcodes that two objects share, sorted, and which rows of each side carry them."""
+    """The barcodes that two objects share, sorted, and which rows of each side carry them.
+
+    Parameters
+    ----------
+    barcodes
+        Their labels; with strata, pairs of label and stratum.
+    pairing
+        The rows.
+    same_cells
+        Whether cells of one name were taken as one cell, which is not paired with itself.
+    within_strata
+        Whether cells were paired within strata only.
+    """
 
     barcodes: NDArray[Any]
     pairing: Pairing
+    same_cells: bool = False
+    within_strata: bool = False
 
 
 def pair_clones(
@@ -131,6 +146,8 @@ def match_clones(
     *,
     na_values: object = None,
     names: tuple[str, str] = ("adata_a", "adata_b"),
+    same_cells: bool | None = None,
+    strata: tuple[str, NDArray[Any], NDArray[Any]] | None = None,
 ) -> ClonePairs:
     """Find the barcodes that two objects share, and the cells that carry them.
 
@@ -146,6 +163,11 @@ def match_clones(
         Further labels that mean "no barcode".
     names
         What messages call the two populations.
+    same_cells
+        Whether cells of one name are one cell, which is then not paired with itself; None decides by what they carry.
+    strata
+        Name of a column, and its labels of the cells of both; cells are then paired within each stratum, if both
+        populations have one in common.
 
     Returns
     -------
@@ -153,6 +175,13 @@ def match_clones(
     """
     _check_objects(adata_a, adata_b)
     a, b = read_sides(adata_a, adata_b, pair_key, na_values, names)
+    in_strata = strata is not None and not set(strata[1][~pd.isna(strata[1])]).isdisjoint(
+        strata[2][~pd.isna(strata[2])]
+    )
+    if strata is not None and in_strata:
+        shared = pd.Index(a.labels, dtype=object).intersection(pd.Index(b.labels, dtype=object), sort=False)
+        a, b = within(a, strata[1]), within(b, strata[2])
+        _warn_of_recurring(a, b, shared, strata[0])
     for side in (a, b):
         logger.info(
             "%s: %d of %d cells with a barcode (%s), %d barcodes",
@@ -166,12 +195,91 @@ def match_clones(
     if len(barcodes) == 0:
         raise TooFew(_nothing_shared(a, b))
     logger.info("%d barcodes are shared", len(barcodes))
+    _warn_of_unmatched(a, b, len(barcodes))
     indptr_a, rows_a = _rows_by_barcode(a, index_a, len(barcodes))
     indptr_b, rows_b = _rows_by_barcode(b, index_b, len(barcodes))
     _check_shares(a, barcodes, np.diff(indptr_a))
     _check_shares(b, barcodes, np.diff(indptr_b))
     groups = _linked_barcodes(indptr_a, rows_a, indptr_b, rows_b)
-    return ClonePairs(barcodes, Pairing(indptr_a, rows_a, indptr_b, rows_b, groups))
+    pairing = Pairing(indptr_a, rows_a, indptr_b, rows_b, groups)
+    found = ClonePairs(barcodes, pairing, within_strata=in_strata)
+    return found if a.slot == "names" else _apart(found, adata_a, adata_b, same_cells, names)
+
+
+def _apart(
+    found: ClonePairs, adata_a: AnnData, adata_b: AnnData, same_cells: bool | None, names: tuple[str, str]
+) -> ClonePairs:
+    """Pair no cell with itself, where both objects hold the same cells."""
+    row_b = adata_b.obs_names.get_indexer(adata_a.obs_names) if _are_unique(adata_a, adata_b) else None
+    if row_b is None or (row_b < 0).all():
+        if same_cells:
+            raise ValueError(
+                f"`same_cells=True`, but `{names[0]}` and `{names[1]}` have no cell name in common, or names that are "
+                "not unique: name the cells alike in both."
+            )
+        return found
+    pairing = found.pairing
+    carries = [
+        set(zip(rows.tolist(), np.repeat(np.arange(len(pairing)), np.diff(indptr)).tolist(), strict=True))
+        for rows, indptr in ((pairing.rows_x, pairing.indptr_x), (pairing.rows_y, pairing.indptr_y))
+    ]
+    itself = [(row, barcode) for row, barcode in carries[0] if (row_b[row], barcode) in carries[1]]
+    if same_cells is None:
+        named_alike = {row for row, _ in carries[0] if row_b[row] >= 0} & set(np.flatnonzero(row_b >= 0).tolist())
+        numbered = all(name.isdigit() for name in adata_a.obs_names[row_b >= 0])
+        # By chance, cells of one name seldom carry one barcode.
+        same_cells = not numbered and 2 * len({row for row, _ in itself}) > len(named_alike)
+        logger.info(
+            "%d cells have a name that occurs in both objects: taken as %s; `same_cells=` decides otherwise",
+            int((row_b >= 0).sum()),
+            "the same cells" if same_cells else "different cells",
+        )
+    if not same_cells or not itself:
+        return found
+    apart, left = replace(pairing, same=row_b.astype(np.int64)).apart()
+    text = (
+        f"`{names[0]}` and `{names[1]}` hold the same cells: {len(itself)} cells share a barcode with themselves, and "
+        "are not paired with themselves"
+    )
+    if len(left) == 0:
+        raise TooFew(
+            f"{text}, which leaves no pair. To pair two modalities of each cell, pass `pair_key=None`; if equal names "
+            "are different cells, pass `same_cells=False`."
+        )
+    dropped = len(found.barcodes) - len(left)
+    warn("same cells", f"{text}; {dropped} barcodes with no other cell are left out. `same_cells=` decides otherwise.")
+    return replace(found, barcodes=found.barcodes[left], pairing=apart, same_cells=True)
+
+
+def _are_unique(adata_a: AnnData, adata_b: AnnData) -> bool:
+    return bool(adata_a.obs_names.is_unique and adata_b.obs_names.is_unique)
+
+
+def _warn_of_recurring(a: Barcodes, b: Barcodes, shared: pd.Index, column: str) -> None:
+    """Tell of barcodes that several strata use, each for a clone of its own."""
+    strata_of: dict[object, set[object]] = {}
+    for side in (a, b):
+        for label, stratum in side.labels:
+            strata_of.setdefault(label, set()).add(stratum)
+    n = sum(len(strata_of.get(label, ())) > 1 for label in shared)
+    if n:
+        warn(
+            "recurring barcodes",
+            f"{n} of {len(shared)} shared barcodes occur in more than one stratum of `{column}`. Cells are paired "
+            "within each stratum only: the same barcode in two of them is two clones.",
+        )
+
+
+def _warn_of_unmatched(a: Barcodes, b: Barcodes, n_shared: int) -> None:
+    """Tell how many cell names found no partner, where most of the smaller side did not."""
+    fewer = min(len(a.labels), len(b.labels))
+    if a.slot == "names" and n_shared < MATCHED_SHARE * fewer:
+        warn(
+            "unmatched names",
+            f"{fewer - n_shared} of {fewer} cell names of the smaller object have no partner of the same name; only "
+            f"{n_shared} cells are paired. Check that both write their names alike: "
+            f"{some(a.labels, 2)} and {some(b.labels, 2)}.",
+        )
 
 
 def _check_n_pairings(n_pairings: int) -> int:
@@ -256,8 +364,7 @@ def _check_shares(side: Barcodes, barcodes: NDArray[Any], n_cells: Index) -> Non
         and len(side.labels) > _IMPLAUSIBLE_MIN_BARCODES
         and share[largest] > _IMPLAUSIBLE_SHARE
     ):
-        warnings.warn(
+        warn(
+            f"large clone in {side.where}",
             f"{text}, which is much for one clone. If it means 'no barcode', {way_out}.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
         )

@@ -1,5 +1,6 @@
 """Tools: AnnData in, results written into its slots; embeddings and pairs in, a result out."""
 
+from scmi.tl._conditional_information import conditional_information
 from scmi.tl._gene_information import gene_information
 from scmi.tl._interactions import Interactions, interactions
 from scmi.tl._lmi import lmi
@@ -12,6 +13,7 @@ __all__ = [
     "Estimate",
     "Interactions",
     "MarkovTest",
+    "conditional_information",
     "gene_information",
     "interactions",
     "lmi",

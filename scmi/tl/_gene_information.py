@@ -32,7 +32,7 @@ def gene_information(
     The cross-decoders of the latent model predict every gene of a cell from its relative. :func:`scmi.tl.lmi` has
     compared these predictions with the cells that training never saw, while it had the models; nothing is trained
     here. A gene's R2 is judged by its permuted null: the same predictions, with the partners permuted among the
-    held-out pairs (see :func:`scmi.estimators.inference.attribution.summarise`), and p-values are adjusted over the
+    held-out pairs (see :class:`scmi.estimators.FeatureInformation`), and p-values are adjusted over the
     genes.
 
     A small reconstruction error alone says nothing about genes that hardly vary (appendix A.2.3 of

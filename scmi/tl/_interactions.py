@@ -1,6 +1,5 @@
 """What embeddings know about who interacts: mutual information between partners, and ROC on proteins held out."""
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from sklearn.base import clone
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import progress_bar
-from scmi._warnings import user_stacklevel
+from scmi._warnings import one_of_a_kind, warn
 from scmi.estimators.inputs.checks import check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import check_enough, rowwise
 from scmi.estimators.lmi import LMI
@@ -24,9 +23,6 @@ from scmi.typing import Bits, Index, Rng
 __all__ = ["Interactions", "interactions"]
 
 NEGATIVES = ("random", "role-matched")
-# Of the sd of each dimension. Proteins with several partners leave exact ties, on which KSG is too high by a tenth of a
-# bit; noise this small parts them and moves nothing else.
-JITTER = 1e-3
 # False-positive rates at which the curves of all splits are averaged.
 GRID = np.linspace(0, 1, 101)
 INTERVAL = (0.025, 0.975)
@@ -165,9 +161,6 @@ def interactions(
 
     Notes
     -----
-    A protein with several partners is an exact copy of itself in several pairs, and KSG is too high on ties. Noise of a
-    thousandth of the standard deviation of each dimension parts them.
-
     ``mi`` is that of the distribution of annotated pairs, in which proteins with many partners recur. That the partners
     of one protein resemble each other counts towards it, also if no other protein would tell. What carries over to
     proteins never seen is in ``splits``.
@@ -205,7 +198,7 @@ def interactions(
     # Of these only the estimate or the model is used: testing them would take longer than training them.
     untested = clone(model).set_params(n_permutations=0, n_retrain=0)
 
-    with progress_bar(1 + n_shuffles + n_splits, progress, "interactions") as tick:
+    with one_of_a_kind(), progress_bar(1 + n_shuffles + n_splits, progress, "interactions") as tick:
         estimate = _fit(annotation, estimate_rng, model).result_
         tick(1, estimate.mi)
         null = []
@@ -262,7 +255,7 @@ def _annotation(embeddings: pd.DataFrame, pairs: pd.DataFrame) -> _Annotation:
         )
         if not found.any():
             raise ValueError(f"{text} can't be used: none is left. Check that both use the same kind of names.")
-        warnings.warn(f"{text} are left out.", UserWarning, stacklevel=user_stacklevel())
+        warn("embeddings", f"{text} are left out.")
     used, rows = np.unique(rows[found], return_inverse=True)
     return _Annotation(embeddings.to_numpy()[used], rows[:, 0], rows[:, 1])
 
@@ -295,18 +288,8 @@ def _apart_from(annotation: _Annotation, held: NDArray[np.bool_]) -> _Annotation
 
 
 def _fit(annotation: _Annotation, rng: np.random.Generator, model: LMI) -> LMI:
-    x, y = (
-        _jittered(annotation.vectors[rows], noise)
-        for rows, noise in zip((annotation.first, annotation.second), rng.spawn(2), strict=True)
-    )
     fitted: LMI = clone(model).set_params(rng=rng, progress=False)
-    return fitted.fit(x, y, annotation.first)
-
-
-def _jittered(vectors: Vectors, rng: np.random.Generator) -> Vectors:
-    noise = rng.standard_normal(vectors.shape, dtype=np.float32)
-    jittered: Vectors = vectors + JITTER * vectors.std(axis=0) * noise
-    return jittered
+    return fitted.fit(annotation.vectors[annotation.first], annotation.vectors[annotation.second], annotation.first)
 
 
 def _annotated(annotation: _Annotation, held: NDArray[np.bool_]) -> NDArray[np.bool_]:

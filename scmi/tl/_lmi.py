@@ -23,7 +23,6 @@ from scmi.estimators.inputs.pairing import check_enough
 from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import PairKey
 from scmi.pp.pairs import match_clones
-from scmi.tl._covariate import condition, covariate_of
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, cells_of, side_of, warn_of_copies
 from scmi.tl._stored import store
@@ -47,8 +46,8 @@ def lmi(
     use_rep: str | None = None,
     mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
     na_values: object = None,
+    same_cells: bool | None = None,
     strata: str | None = None,
-    condition_on: str | Sequence[str] | None = None,
     model: LMI | None = None,
     rng: Rng = 0,
     key_added: str = "lmi",
@@ -82,17 +81,18 @@ def lmi(
     {use_rep}
     {mask_var}
     {na_values}
+    same_cells
+        Whether cells of one name in both objects are the same cell, as in two modalities paired by clonotype; a cell is
+        then not paired with itself. None decides by what they carry: the same cells if most cells of one name share a
+        barcode, and names are more than numbers. What was decided is logged, and stored in `params`.
     {strata}
-    condition_on
-        ``.obs`` column of labels, or columns of numbers (cell cycle scores, depth), of the first population. Also
-        estimates how much the two populations share beyond it, by nearest neighbours in the same latent spaces: within
-        labels, or given the numbers, with a p-value by permuting partners within labels (exact) or among the cells
-        nearest in the numbers (approximate); see :func:`scmi.estimators.within_strata` and
-        :func:`scmi.estimators.local_permutation_test`.
+        Where both populations have the column, and a value in common, cells are paired within each stratum only: the
+        same barcode in two mice is two clones.
     model
         How the estimate is made: an :class:`scmi.LMI` with the parameters wanted, such as
-        ``sm.LMI(k=5, n_permutations=0)``; None takes the defaults. It is left fitted, so that ``score_pairs``,
-        ``predict_y`` and ``save`` follow. Its own ``rng`` and ``progress`` are not used.
+        ``sm.LMI(k=5, n_permutations=0)``; None takes the defaults. It is left fitted, so that
+        :func:`scmi.tl.conditional_information`, ``score_pairs`` and ``save`` follow. Its own ``rng`` and ``progress``
+        are not used.
     {rng}
     {key_added}
     {progress}
@@ -114,7 +114,7 @@ def lmi(
     `adata.var["lmi_r2"]`, `adata.var["lmi_r2_null"]`, `adata.var["lmi_r2_p"]` : float Series
         How well the cross-decoders predict the gene from the other population, in pairs that training never saw: the
         share of its variance that they explain, what 5 % of the permutations of the partners reach, and the p-value
-        among all of these, from their exact moments (:func:`scmi.estimators.inference.attribution.summarise`). NaN
+        among all of these, from their exact moments (:class:`scmi.estimators.FeatureInformation`). NaN
         for genes that were not used or don't vary. With ``groupby``, where both populations share ``.var``, these are
         the genes of the second group predicted from the first, and `lmi_r2_reverse` and so on those of the first
         predicted from the second. Not with ``use_rep``. Rank them with :func:`scmi.tl.gene_information`.
@@ -124,8 +124,8 @@ def lmi(
         interval of `mi`), `p` and `null` (the permutation test), `missing` (why an error or p is NaN), `drift`
         (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
         first pairing) and `settled` (whether `mi_ksg` stands still as these vary); see :class:`scmi.LMIResult` for all
-        of these. `conditional` (with ``condition_on``: `mi` in bits given the columns `on`, `p`, `null`, `n_pairs`, of
-        the first random pairing), `n_pairs` (shared barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
+        of these. `n_pairs` (shared
+        barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
         `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`, enough to run
         it again. :func:`scmi.get.lmi` returns them tidy.
 
@@ -160,20 +160,21 @@ def lmi(
     True
     """
     model = as_model(model)
-    if model.n_permutations == 0 and condition_on is not None:
-        raise ValueError("`condition_on` is tested by permutation; `n_permutations` of the model must be at least 1.")
     check_key_added(key_added)
     adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
     clones = match_clones(
-        cells_of(side_a), cells_of(side_b), pair_key, na_values=na_values, names=(side_a.name, side_b.name)
+        cells_of(side_a),
+        cells_of(side_b),
+        pair_key,
+        na_values=na_values,
+        names=(side_a.name, side_b.name),
+        same_cells=same_cells,
+        strata=_strata_of_both(side_a, side_b, strata),
     )
     check_enough(clones.pairing, model.k)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
-    covariate = None
-    if condition_on is not None:
-        covariate = covariate_of(side_a.target, side_a.rows, condition_on, clones.pairing.rows_x)
     generator, seed = seeded(rng)
     warn_of_copies(side_a, clones.pairing.rows_x)
     warn_of_copies(side_b, clones.pairing.rows_y)
@@ -189,17 +190,16 @@ def lmi(
     )
     model.result_.params["rng"] = seed
     logger.info("%s in %d pairings", model.result_, model.n_pairings)
-    conditional = None if covariate is None else condition(model, covariate, generator.spawn(1)[0])
 
     asked = {
         "pair_key": pair_key,
         "groupby": groupby,
         "groups": groups,
+        "same_cells": clones.same_cells,
         "strata": strata,
-        "condition_on": condition_on,
         **matrix_options,
     }
-    store(side_a, side_b, model, key_added, asked, conditional)
+    store(side_a, side_b, model, key_added, asked)
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)
@@ -266,6 +266,17 @@ def _sides(
         adata_b = adata_a if adata_b is None else adata_b
         parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
     return side_of(*parts[0], matrix_options), side_of(*parts[1], matrix_options)
+
+
+def _strata_of_both(a: Population, b: Population, column: str | None) -> tuple[str, NDArray[Any], NDArray[Any]] | None:
+    """The strata of the cells of both, if both populations have the column."""
+    if column is None:
+        return None
+    check_column(a.target, "strata", column)
+    if column not in b.target.obs.columns:
+        return None
+    of_a, of_b = (side.target.obs[column].iloc[side.rows].to_numpy(dtype=object) for side in (a, b))
+    return column, of_a, of_b
 
 
 def _strata(side: Population, column: str, paired: NDArray[np.int64]) -> NDArray[np.int64]:

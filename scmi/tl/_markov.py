@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
-from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable, holds
+from scmi._slots import (
+    DEFAULT,
+    Default,
+    check_column,
+    check_is_anndata,
+    check_key_added,
+    check_writable,
+    holds,
+    rows_of_group,
+)
+from scmi._warnings import one_of_a_kind
 from scmi.estimators.crossfit import cross_fit
 from scmi.estimators.inference.comparison import Comparison, compare
 from scmi.estimators.inputs.checks import TooFew, seeded
@@ -155,7 +165,7 @@ def markov_test(
     pairings, shared = _pairings(sides, pair_key, na_values, clones, model.k, cut_rng)
 
     n_estimates = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
-    with progress_bar(model.n_trainings * n_estimates, progress, "Markov test") as tick:
+    with one_of_a_kind(), progress_bar(model.n_trainings * n_estimates, progress, "Markov test") as tick:
 
         def test(matrices: Sequence[Matrix], before: int, *, common_scale: bool) -> Comparison:
             own_rng = np.random.default_rng(seed)
@@ -234,7 +244,7 @@ def _samples(
     if isinstance(times, str) or not isinstance(times, Collection) or len(times) != 2 or times[0] == times[1]:
         raise ValueError(f"`times` must name two different values of `.obs[{time_key!r}]`, got {times!r}.")
     time = adata.obs[time_key]
-    at = [np.flatnonzero((time == value).to_numpy(dtype=bool)) for value in times]
+    at = [rows_of_group(time, value) for value in times]
     for value, rows in zip(times, at, strict=True):
         if len(rows) == 0:
             present = list(pd.unique(time.dropna()))
@@ -259,9 +269,7 @@ def _samples(
             f"`wells` must name two different wells of time point {times[1]!r} in `.obs[{replicate_key!r}]`, which has "
             f"{present}; got {wells!r}."
         )
-    late, sister = (
-        _Sample(f"{times[1]}, well {value}", at[1][(well == value).to_numpy(dtype=bool)]) for value in wells
-    )
+    late, sister = (_Sample(f"{times[1]}, well {value}", at[1][rows_of_group(well, value)]) for value in wells)
     return _Sample(str(times[0]), at[0]), late, sister
 
 
@@ -273,7 +281,7 @@ def _early_wells(adata: "AnnData", early: _Sample, replicate_key: str) -> tuple[
     if len(largest) < 2:
         return None
     first, second = (
-        _Sample(f"{early.name}, well {value}", early.rows[(well == value).to_numpy(dtype=bool)]) for value in largest
+        _Sample(f"{early.name}, well {value}", early.rows[rows_of_group(well, value)]) for value in largest
     )
     return first, second
 
@@ -369,9 +377,9 @@ def _ceiling(
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
         check_enough(pairing, model.k)
+        result, _ = cross_fit(
+            first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
+        )
     except TooFew as reason:
         return None, str(reason)
-    result, _ = cross_fit(
-        first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
-    )
     return result, ""

@@ -41,7 +41,7 @@ class Estimate:
     >>> sm.pp.recipe_lmi(adata)
     >>> test = sm.tl.markov_test(adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well")
     >>> test.early_late.between
-    ('2', '6, well 1')
+    ('2', '6, well 2')
     """
 
     between: tuple[str, str]

@@ -10,8 +10,18 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._progress import Tick, after, progress_bar
-from scmi._slots import DEFAULT, Default, check_column, check_groups, check_is_anndata, check_key_added, check_writable
+from scmi._slots import (
+    DEFAULT,
+    Default,
+    check_column,
+    check_groups,
+    check_is_anndata,
+    check_key_added,
+    check_writable,
+    rows_of_group,
+)
 from scmi._version import __version__
+from scmi._warnings import one_of_a_kind
 from scmi.estimators.crossfit import cross_fit
 from scmi.estimators.inference.permutation import benjamini_hochberg
 from scmi.estimators.inputs.checks import TooFew, seeded
@@ -109,7 +119,7 @@ def lmi_matrix(
     rows = []
     n_trainings = model.n_trainings
     generator, seed = seeded(rng)
-    with progress_bar(n_trainings * len(pairs), progress, "LMI") as tick:
+    with one_of_a_kind(), progress_bar(n_trainings * len(pairs), progress, "LMI") as tick:
         for i, ((a, b), own_rng) in enumerate(zip(pairs, generator.spawn(len(pairs)), strict=True)):
             done = after(tick, n_trainings * i)
             row = _row(
@@ -131,8 +141,9 @@ def lmi_matrix(
     table.index = table.index.astype(str)
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": chosen, **matrix_options}
-    names = ("n_pairings", "n_latent", "k", "objective", "n_permutations")
+    names = ("n_pairings", "n_latent", "k", "objective", "n_permutations", "null", "device")
     kept = {name: getattr(model, name) for name in names} | {"rng": seed, "version": __version__}
+    kept |= {"preset": model.preset if isinstance(model.preset, str) else "settings"}
     adata.uns[key_added] = {"params": described({**kept, **asked}), "table": table}
 
 
@@ -153,7 +164,7 @@ def _groups(adata: "AnnData", groupby: str, groups: Sequence[Any] | None) -> lis
 
 
 def _side(adata: "AnnData", groupby: str, group: Any, matrix_options: dict[str, Any]) -> Population:
-    rows = np.flatnonzero((adata.obs[groupby] == group).to_numpy(dtype=bool))
+    rows = rows_of_group(adata.obs[groupby], group)
     return side_of(f"adata[{groupby} == {group!r}]", adata, rows, matrix_options)
 
 
@@ -174,14 +185,14 @@ def _row(
         matched = match_clones(cells_of(a), cells_of(b), pair_key, na_values=na_values, names=(a.name, b.name))
         n = len(matched.barcodes)
         check_enough(matched.pairing, model.k)
+        warn_of_copies(a, matched.pairing.rows_x)
+        warn_of_copies(b, matched.pairing.rows_y)
+        result, _ = cross_fit(
+            a.matrix, b.matrix, matched.pairing, model, rng=rng, progress=progress, common_scale=common_scale
+        )
     except TooFew as reason:
         unknown = dict.fromkeys(("mi", "mi_ksg", "se", "ci_low", "ci_high", "p"), np.nan)
         return {**unknown, "n_pairs": n, "note": str(reason)}
-    warn_of_copies(a, matched.pairing.rows_x)
-    warn_of_copies(b, matched.pairing.rows_y)
-    result, _ = cross_fit(
-        a.matrix, b.matrix, matched.pairing, model, rng=rng, progress=progress, common_scale=common_scale
-    )
     return {
         "mi": result.mi,
         "mi_ksg": result.mi_ksg,

@@ -1,6 +1,5 @@
 """One population of cells, as the tools hand it to the estimator."""
 
-import warnings
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scmi._slots import DEFAULT, Default, holds, matrix_of
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 from scmi.estimators.inputs.matrices import as_matrix, count_copies
 from scmi.estimators.inputs.stored import Piece, Stored, as_stored, is_sparse, take_rows
 from scmi.pp.recipe import MAX_LOG
@@ -51,12 +50,11 @@ def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None
     values = read.data if is_sparse(read) else read
     if values.size and values.min() >= 0 and values.max() > MAX_LOG:
         where = ".X" if layer is None else f".layers[{layer!r}]"
-        warnings.warn(
+        warn(
+            f"counts in {where}",
             f"`{where}` looks like counts: nothing is negative, the largest value is {values.max():.4g}, and `.uns` "
             "knows of no logarithm. A few highly expressed genes then hide what the others tell. Run "
             "`sm.pp.recipe_lmi` first.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
         )
 
 
@@ -69,12 +67,11 @@ def warn_of_copies(side: Population, paired: NDArray[np.int64]) -> None:
     """Warn of paired cells that are exact copies of each other."""
     paired = np.unique(paired)
     copies = count_copies(take_rows(side.matrix, paired))
-    if copies:
-        warnings.warn(
-            f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one. Copies are at "
-            "distance 0, which breaks the nearest-neighbour estimate: drop duplicated or empty cells.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
+    if 0 < copies <= len(paired) // 2:  # of more, they are what discrete data are like
+        warn(
+            f"copies in {side.name}",
+            f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one: drop "
+            "cells that are listed twice or empty, since each counts as a cell of its own.",
         )
 
 
@@ -85,7 +82,7 @@ def described(params: dict[str, Any]) -> dict[str, Any]:
         params["mask_var"] = repr(DEFAULT)
     elif not isinstance(params["mask_var"], str | None):
         params["mask_var"] = "array"
-    for name in {"pair_key", "groups", "times", "wells", "condition_on"} & set(params):
+    for name in {"pair_key", "groups", "times", "wells"} & set(params):
         if not isinstance(params[name], str | None):
             params[name] = list(map(str, params[name]))
     return params

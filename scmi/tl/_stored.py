@@ -1,13 +1,12 @@
 """Writing an estimate into the slots of the cells and genes it came from."""
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._slots import Default, gene_mask
+from scmi._slots import Default, gene_mask, holds
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
@@ -29,7 +28,6 @@ def store(
     model: LMI,
     key: str,
     asked: dict[str, Any],
-    conditional: dict[str, Any] | None,
 ) -> None:
     """Write the slots that :func:`scmi.tl.lmi` names.
 
@@ -43,16 +41,12 @@ def store(
         Prefix of everything that is written.
     asked
         Which slots the data came from, by the names of the function's arguments.
-    conditional
-        What is left given a covariate, if that was asked.
     """
     result = model.result_
     one_object = side_a.target is side_b.target
     for target in (side_a.target,) if one_object else (side_a.target, side_b.target):
         _clear(target, key, result.z_x.shape[1])
         target.uns[key] = {**_as_uns(result, asked), "pairs": _pairs(side_a, side_b, result)}
-        if conditional is not None:
-            target.uns[key]["conditional"] = deepcopy(conditional)
     _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key)
     _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key)
     if asked["use_rep"] is None:
@@ -111,7 +105,13 @@ def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
         for end in ("", "_null", "_p", "_q"):
             if name + end in adata.var.columns:
                 del adata.var[name + end]
-    adata.uns.pop(f"{key}_genes", None)
+    # What others made of the earlier estimate, under whatever name: a trend of old pMI would be drawn beside the new.
+    for name in [name for name in adata.uns if _is_derived(adata, name, key)]:
+        del adata.uns[name]
+
+
+def _is_derived(adata: "AnnData", name: str, key: str) -> bool:
+    return holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
 
 
 def _write_cells(

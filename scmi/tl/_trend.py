@@ -1,6 +1,5 @@
 """Along which stretch of pseudotime cells begin to tell about their relatives."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
-from scmi._slots import check_is_anndata, check_key_added, check_writable, holds, masked_pmi
+from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi
 from scmi._version import __version__
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 from scmi.estimators.inference.trend import trend
 from scmi.estimators.inputs.checks import check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import linked
@@ -202,11 +201,10 @@ def _warn_of_both_groups(adata: "AnnData", key: str, pmi: Values) -> None:
         return
     labels = adata.obs[groupby].astype(str).to_numpy()[~np.isnan(pmi)]
     if np.isin(list(map(str, groups)), labels).all():
-        warnings.warn(
+        warn(
+            "both groups",
             f"The trend runs over cells of both groups, {groups[0]!r} and {groups[1]!r} of `.obs[{groupby!r}]`. For "
             f"those of one pass `mask_obs=adata.obs[{groupby!r}] == {groups[0]!r}`.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
         )
 
 
@@ -225,7 +223,7 @@ def _lineage(
     """Rows of the lineage's cells with a pMI, in the order of pseudotime, and their pseudotime."""
     if name not in adata.obs.columns:
         raise KeyError(f"Did not find `pseudotime={name!r}` in `.obs`, which has {list(adata.obs.columns)}.")
-    if not pd.api.types.is_numeric_dtype(adata.obs[name].dtype):
+    if not are_real(adata.obs[name].dtype):
         raise TypeError(f"`.obs[{name!r}]` is {adata.obs[name].dtype}; pseudotime must be numbers.")
     t = adata.obs[name].to_numpy(dtype=np.float64, na_value=np.nan)
     keep = np.isfinite(t) & ~np.isnan(pmi)
@@ -251,11 +249,10 @@ def _lineage(
 def _warn_of_spike(name: str, t: Values) -> None:
     n_lowest = int(np.sum(t == t[0]))
     if n_lowest >= _IMPLAUSIBLE_MIN_CELLS and n_lowest > _IMPLAUSIBLE_SHARE * len(t):
-        warnings.warn(
+        warn(
+            f"spike of {name}",
             f"{n_lowest} of {len(t)} cells have the lowest value of `.obs[{name!r}]`, {t[0]:g}. If it stands for cells "
             "off the lineage, leave them out with `min_pseudotime`.",
-            UserWarning,
-            stacklevel=user_stacklevel(),
         )
 
 

@@ -1,6 +1,10 @@
 """What a careful user of an estimate should be told, each with the threshold at which it was seen to matter."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from scmi.typing import Bits
 
 __all__ = ["cautions"]
 
@@ -12,45 +16,93 @@ NEAR_SATURATION = 1.8
 # 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
 # 16.
 MANY_DIMENSIONS = 20
+# Standard errors by which the mean of the null may lie above 0.
+NULL_ERRORS = 2.0
 
 
-def cautions(mi: float, n_held_out: int, n_latent: int, *, improving: bool, drifting: bool) -> list[str]:
-    """Sentences for the user; none where nothing is to be said.
+def cautions(
+    mi_ksg: float,
+    se: float,
+    null: Bits,
+    n_held_out: int,
+    n_latent: int,
+    *,
+    constant: Sequence[str],
+    improving: bool,
+    drifting: bool,
+) -> list[tuple[str, str]]:
+    """Kinds and sentences for the user; none where nothing is to be said.
 
     Parameters
     ----------
-    mi
-        The plain estimate in bits.
+    mi_ksg
+        The mean of the pMI, in bits.
+    se
+        Standard error of the estimate.
+    null
+        What permuted partners give.
     n_held_out
         Pairs that KSG saw at once.
     n_latent
         Largest number of latent dimensions of a side.
+    constant
+        Sides that don't vary.
     improving
         Whether a training ended by its budget.
     drifting
         Whether the estimate still moves with the number of pairs or of neighbours, and was not corrected.
     """
-    found = []
+    found = [
+        (
+            f"constant {side}",
+            f"All rows of {side} are the same, as far as training has seen them: it can tell nothing, and the estimate "
+            "is 0 by that alone.",
+        )
+        for side in constant
+    ]
     highest = np.log2(n_held_out) - SATURATION
-    saturated = mi > highest - NEAR_SATURATION
+    saturated = mi_ksg > highest - NEAR_SATURATION
     if saturated:
         found.append(
-            f"{mi:.2f} bits is close to the {highest:.1f} bits that nearest neighbours can tell from {n_held_out:,} "
-            "pairs: the dependence is nearly deterministic and the true information may be much higher. Use more pairs."
+            (
+                "saturated",
+                f"{mi_ksg:.2f} bits is close to the {highest:.1f} bits that nearest neighbours can tell from "
+                f"{n_held_out:,} pairs: the dependence is nearly deterministic and the true information may be much "
+                "higher. Use more pairs.",
+            )
+        )
+    if len(null) and null.mean() > NULL_ERRORS * (se if se > 0 else null.std()):
+        found.append(
+            (
+                "null",
+                f"Permuted partners give {null.mean():.2f} bits where they should give 0, so the estimate is too high "
+                "by about as much. Ties cause this (counts, labels, rows that recur), and so do `strata` that tell of "
+                "both sides; compare with `null`, and believe `p`.",
+            )
         )
     if 2 * n_latent > MANY_DIMENSIONS:
         found.append(
-            f"{2 * n_latent} latent dimensions are more than nearest neighbours can handle: beyond {MANY_DIMENSIONS}, "
-            "most of the information goes unseen. Use a smaller `n_latent`, or None."
+            (
+                "dimensions",
+                f"{2 * n_latent} latent dimensions are more than nearest neighbours can handle: beyond "
+                f"{MANY_DIMENSIONS}, most of the information goes unseen. Use a smaller `n_latent`, or None.",
+            )
         )
     if improving:
         found.append(
-            "Training reached its budget while still improving, so the estimate may be too low. Raise `max_steps` of "
-            "the preset, as in `preset=replace(PRESETS['default'], max_steps=5000)`."
+            (
+                "improving",
+                "Training reached its budget while still improving, so the estimate may be too low. Raise `max_steps` "
+                "of the preset, as in `preset=replace(PRESETS['default'], max_steps=5000)`.",
+            )
         )
     if drifting and not saturated:
         found.append(
-            "The estimate has not settled: half the pairs or twice the neighbours move it by more than two standard "
-            "errors (`LMIResult.drift` holds the table), so its bias may be larger than its error. Use more pairs."
+            (
+                "drifting",
+                "The estimate has not settled: half the pairs or twice the neighbours move it by more than two "
+                "standard errors (`LMIResult.drift` holds the table), so its bias may be larger than its error. Use "
+                "more pairs.",
+            )
         )
     return found

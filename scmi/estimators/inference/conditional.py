@@ -41,7 +41,7 @@ def local_permutation_test(
     Under each permutation a pair's x goes to one of the pairs nearest in z (five of them, itself included), if
     possible to one that has got none yet. That keeps how x depends on z, and y with its z, and breaks what else
     links x to y; p = (b + 1) / (m + 1), one-sided. The test is as good as x is alike among the nearest: approximate,
-    unlike :func:`~scmi.estimators.inference.permutation.permutation_test`, and better with more pairs.
+    unlike :func:`~scmi.estimators.permutation_test`, and better with more pairs.
 
     One random pair of each group is tested, for the reasons given there; strata are ignored.
 
@@ -85,8 +85,8 @@ def within_strata(folds: Sequence[HeldOut], k: int = 3) -> list[HeldOut]:
     """Cut folds by their strata, for mutual information given a discrete covariate (batch, well, library).
 
     The mean of :func:`scmi.ksg` within each stratum, weighted by its pairs, estimates I(X; Y | stratum);
-    it is the ``mi`` of :func:`~scmi.estimators.inference.permutation.permutation_test` on these parts, which permutes
-    within each, and their standard error is that of :func:`~scmi.estimators.inference.subsampling.subsampling_error`.
+    it is the ``mi`` of :func:`~scmi.estimators.permutation_test` on these parts, which permutes
+    within each, and their standard error is that of :func:`~scmi.estimators.subsampling_error`.
     (On folds that are not cut, the same permutations test an estimate that includes what the strata themselves tell
     about both sides.)
 
@@ -116,7 +116,12 @@ def within_strata(folds: Sequence[HeldOut], k: int = 3) -> list[HeldOut]:
 
 
 def conditional_test(
-    folds: Sequence[Fold], values: NDArray[Any], *, discrete: bool, n_permutations: int, rng: np.random.Generator
+    folds: Sequence[Fold],
+    values: Sequence[NDArray[Any]],
+    *,
+    discrete: bool,
+    n_permutations: int,
+    rng: np.random.Generator,
 ) -> PermutationTest:
     """Information of the held-out pairs beyond a covariate, in the latent spaces as they are, and its test.
 
@@ -125,7 +130,7 @@ def conditional_test(
     folds
         Those of the estimate; no more than 700 pairs of each are used.
     values
-        The covariate of each row of x: codes, or columns of numbers.
+        The covariate of each fold's pairs: codes, or columns of numbers.
     discrete
         Whether these are codes. Partners are then permuted within them, otherwise among those nearest in the numbers.
     n_permutations
@@ -139,9 +144,9 @@ def conditional_test(
         If no stratum, or no fold, has pairs enough.
     """
     ksg, some, covariates = folds[0].ksg, [], []
-    for fold in folds:
+    for fold, of_fold in zip(folds, values, strict=True):
         kept = some_rows(len(fold.held_out), rng)
-        covariate = values[fold.pairs.row_x[kept]]
+        covariate = of_fold[kept]
         pairs = fold.held_out.take(kept)
         some.append(replace(pairs, strata=covariate) if discrete else pairs)
         covariates.append(covariate)

@@ -47,7 +47,7 @@ def correct(
     KSG underestimates as dependence spreads over many dimensions. For a Gaussian with the latents' own covariance and
     number of samples, what it misses can be measured: closed-form mutual information minus KSG on such surrogates. It
     is added only where a held-out lower bound from the same Gaussian
-    (:func:`~scmi.estimators.neighbours.gaussian.gaussian_bound`) lies above KSG: then KSG
+    (:func:`~scmi.estimators.gaussian_bound`) lies above KSG: then KSG
     falls short for certain, and the Gaussian holds information that KSG does not see. Clusters, curves and
     heavy tails, where a Gaussian would mislead, have a bound below KSG.
 

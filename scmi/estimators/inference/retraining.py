@@ -43,7 +43,7 @@ def retrained_null(
     """p-value and null of estimates that are each trained anew, on permuted partners.
 
     One barcode of each group is tested, for the reasons given in
-    :func:`~scmi.estimators.inference.permutation.permutation_test`.
+    :func:`~scmi.estimators.permutation_test`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def one_barcode_per_group(pairing: Pairing, rng: np.random.Generator) -> Pairing
 def with_partners(pairing: Pairing, permutation: Index) -> Pairing:
     """Barcode i keeps its rows of x, all of them, and gets all rows of y of barcode ``permutation[i]``."""
     given = pairing.take(permutation, pairing.groups)
-    return Pairing(pairing.indptr_x, pairing.rows_x, given.indptr_y, given.rows_y, pairing.groups)
+    return Pairing(pairing.indptr_x, pairing.rows_x, given.indptr_y, given.rows_y, pairing.groups, pairing.same)
 
 
 def barcode_strata(pairing: Pairing, strata: Index) -> Index:

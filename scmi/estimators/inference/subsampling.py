@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import numba
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 
 from scmi._docs import with_shared_docs
 from scmi.estimators.inputs.checks import TooFew, as_generator
-from scmi.estimators.neighbours.ksg import KSG
+from scmi.estimators.neighbours.ksg import KSG, of_common_size, parted
 from scmi.estimators.neighbours.windows import Metric
-from scmi.typing import Bits, Index, Rng
+from scmi.typing import Bits, Index, Rng, Values
 
 from .heldout import HeldOut
 
@@ -123,6 +124,10 @@ def subsampling_error(
     {metric}
     {rng}
 
+    Returns
+    -------
+    The error, and what it comes from.
+
     Raises
     ------
     ValueError
@@ -212,16 +217,18 @@ def _subsample(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Mean and sd of the estimates of disjoint subsets, over all folds; what would be too small is left out."""
-    compared = [None] * len(folds) if others is None else others
+    # Ties are parted once, not anew in every subset.
+    samples = [_Sample.of(fold, metric) for fold in folds]
+    compared = [None] * len(folds) if others is None else [_Sample.of(other, metric) for other in others]
     n_pairs = sum(map(len, folds))
     rows = []
     for n_subsets in parts:
         # k by partition, summed over the folds.
         mean, variance = np.zeros((2, len(ks), n_partitions))
-        for fold, other in zip(folds, compared, strict=True):
-            weight = len(fold) / n_pairs
+        for sample, other in zip(samples, compared, strict=True):
+            weight = len(sample.x) / n_pairs
             for partition in range(n_partitions):
-                values = _estimates(fold, other, n_subsets, ks, metric, rng)
+                values = _estimates(sample, other, n_subsets, ks, metric, rng)
                 mean[:, partition] += weight * values.mean(axis=1)
                 variance[:, partition] += weight**2 * values.var(axis=1, ddof=1) if n_subsets > 1 else np.nan
         sd = np.sqrt(variance.mean(axis=1))
@@ -230,8 +237,29 @@ def _subsample(
     return table.dropna(subset="mean").sort_values(["n_subsets", "k"], ignore_index=True)
 
 
+class _Sample(NamedTuple):
+    """A fold's pairs as they are, and with their ties parted."""
+
+    groups: Index
+    x: Values
+    y: Values
+    u: Values
+    v: Values
+
+    @classmethod
+    def of(cls, fold: HeldOut, metric: Metric) -> Self:
+        x, y = of_common_size(fold.x, fold.y)
+        return cls(fold.groups, x, y, *parted(x, y, metric))
+
+    def bits(self, rows: Index, ksg: KSG) -> float:
+        """Mean KSG of some of the pairs."""
+        x, y = self.x[rows], self.y[rows]
+        u, v = x if self.u is self.x else self.u[rows], y if self.v is self.y else self.v[rows]
+        return float(ksg.of_parted(x, y, u, v).mean())
+
+
 def _estimates(
-    fold: HeldOut, other: HeldOut | None, n_subsets: int, ks: Sequence[int], metric: Metric, rng: np.random.Generator
+    sample: _Sample, other: _Sample | None, n_subsets: int, ks: Sequence[int], metric: Metric, rng: np.random.Generator
 ) -> Bits:
     """The estimate of each of some disjoint subsets, k by subset; NaN where a subset has too few pairs for a k.
 
@@ -239,12 +267,12 @@ def _estimates(
 
     The first k must at least do for two subsets.
     """
-    part = _partition(fold.groups, n_subsets, rng)
+    part = _partition(sample.groups, n_subsets, rng)
     smallest = np.bincount(part, minlength=n_subsets).min()
     if n_subsets <= 2 and smallest < FEWEST * (ks[0] + 1):
         raise TooFew(
-            f"A fold of {len(fold)} pairs in {len(np.unique(fold.groups))} groups can't be cut into two subsets of "
-            "enough pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
+            f"A fold of {len(sample.x)} pairs in {len(np.unique(sample.groups))} groups can't be cut into two subsets "
+            "of enough pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
         )
     values = np.full((len(ks), n_subsets), np.nan)
     n_threads = numba.get_num_threads()
@@ -252,15 +280,15 @@ def _estimates(
     try:
         for i, k in enumerate(ks):
             if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
-                values[i] = _means(fold, part, k, metric) - (0 if other is None else _means(other, part, k, metric))
+                ksg = KSG(k, metric)
+                values[i] = _means(sample, part, ksg) - (0 if other is None else _means(other, part, ksg))
     finally:
         numba.set_num_threads(n_threads)
     return values
 
 
-def _means(fold: HeldOut, part: Index, k: int, metric: Metric) -> Bits:
-    subsets = [np.flatnonzero(part == p) for p in range(part.max() + 1)]
-    return np.array([KSG(k, metric).pointwise(fold.x[rows], fold.y[rows]).mean() for rows in subsets])
+def _means(sample: _Sample, part: Index, ksg: KSG) -> Bits:
+    return np.array([sample.bits(np.flatnonzero(part == p), ksg) for p in range(part.max() + 1)])
 
 
 def _partition(groups: Index, n_parts: int, rng: np.random.Generator) -> Index:

@@ -1,14 +1,15 @@
 """Column names of data frames, compared between fit and use in scikit-learn's words."""
 
-import warnings
+import itertools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._warnings import user_stacklevel
+from scmi._warnings import warn
 
-__all__ = ["check_feature_names", "feature_names"]
+__all__ = ["check_aligned", "check_feature_names", "feature_names"]
 
 Names = NDArray[np.object_]
 SHOWN = 5
@@ -33,7 +34,7 @@ def check_feature_names(values: Any, fitted: Names | None, name: str) -> None:
             if fitted is None
             else f"{name} does not have valid feature names, but LMI was fitted with feature names"
         )
-        warnings.warn(text, UserWarning, stacklevel=user_stacklevel())
+        warn(f"feature names of {name}", text)
         return
     if np.array_equal(given, fitted):
         return
@@ -48,3 +49,23 @@ def check_feature_names(values: Any, fitted: Names | None, name: str) -> None:
     if sorted(given) == sorted(fitted):
         message += "Feature names must be in the same order as they were in fit.\n"
     raise ValueError(message)
+
+
+def check_aligned(**given: Any) -> None:
+    """Raise if two inputs name their rows alike but in another order, or only some of them.
+
+    Row i of all is one sample. Names that have nothing in common say nothing, nor do the numbers that rows have by
+    default.
+    """
+    named = {name: values.index for name, values in given.items() if isinstance(values, pd.DataFrame | pd.Series)}
+    for (name, index), (other, others) in itertools.combinations(named.items(), 2):
+        if len(index) != len(others) or index.equals(others):
+            continue
+        shared = index.isin(others).sum()
+        if isinstance(index, pd.RangeIndex) and isinstance(others, pd.RangeIndex) or not shared:
+            continue
+        order = "in another order" if shared == len(index) else f"but for {len(index) - shared} rows"
+        raise ValueError(
+            f"`{name}` and `{other}` have the same row names {order}. Row i of both must be one sample: align them, as "
+            f"in `{other}.loc[{name}.index]`, or pass `.to_numpy()` if the names mean nothing."
+        )

@@ -1,8 +1,10 @@
 """Whatever holds samples x features, as one checked matrix."""
 
 import itertools
+import numbers
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,22 +18,28 @@ from .stored import Kept, Piece, Stored, as_stored, is_sparse
 __all__ = ["as_array", "as_matrix", "as_points", "count_copies", "with_unpaired"]
 
 
+# Larger numbers overflow when they are squared and added, smaller ones can't be told from 0 then.
+LARGEST = 1e300
+
+
 def as_matrix(values: Any, name: str, names: tuple[Sequence[str], Sequence[str] | None] | None = None) -> Matrix:
     """Samples x features, dense or CSR, in its own dtype; a vector becomes one column.
 
-    Other sparse formats become CSR, because batches are cut by rows. Files and Dask arrays are read once, and stay
-    where they are if they are too large to keep. Missing or infinite values raise; the error says where, by the names
-    of rows and columns if they are given.
+    Other sparse formats become CSR, because batches are cut by rows, and entries in several parts are added up. Files
+    and Dask arrays are read once, and stay where they are if they are too large to keep. What is missing, masked,
+    infinite, complex or not a number raises; the error says where, by the names of rows and columns if they are given.
     """
     matrix: Any = as_stored(values, name)
     if matrix is None:
-        matrix = values.tocsr() if is_sparse(values) else as_array(values, name)
+        matrix = _as_csr(values) if is_sparse(values) else as_array(values, name)
+    if matrix.dtype == object:
+        matrix = _numbers(matrix, name)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{name} has shape {matrix.shape}; expected samples x features with at least one of each.")
     if matrix.dtype.kind not in "biuf":
-        raise TypeError(f"{name} holds values of type {matrix.dtype}; expected numbers.")
+        raise TypeError(f"{name} holds values of type {matrix.dtype}; expected real numbers.")
     row_names, column_names = names or (None, None)
     if not isinstance(matrix, Stored):
         _check_finite([matrix], name, row_names, column_names)
@@ -50,17 +58,59 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     torch, pandas = sys.modules.get("torch"), sys.modules.get("pandas")
     if torch is not None and isinstance(values, torch.Tensor):
         values = values.detach().cpu()
+        if values.layout != torch.strided:
+            values = values.to_dense()
         return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
-    if pandas is not None and isinstance(values, pandas.DataFrame):
+    if pandas is not None and isinstance(values, pandas.DataFrame | pandas.Series):
+        types = values.dtypes if isinstance(values, pandas.DataFrame) else [values.dtype]
         array = values.to_numpy()
         # Columns that know of missing values come out as objects.
-        numbers = array.dtype == object and all(map(pandas.api.types.is_numeric_dtype, values.dtypes))
+        numbers = array.dtype == object and all(map(pandas.api.types.is_numeric_dtype, types))
         values = values.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else array
+    if isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values):
+        values = np.ma.stack(values)
+    if isinstance(values, np.ma.MaskedArray):
+        n_masked = int(np.ma.getmaskarray(values).sum())
+        if n_masked:
+            raise ValueError(f"{name} is a masked array with {n_masked} masked values; fill them or drop their rows.")
+        values = values.data
     # In C order, since sums depend on the order in their last bit, and batches are cut by rows. Frames come by columns.
     try:
-        return np.asarray(values, order="C")
-    except ValueError as error:
-        raise ValueError(f"{name} is no array: its rows differ in length, or are no rows of numbers.") from error
+        array = np.asarray(values, order="C")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} is not an array: its rows differ in length, or are not rows of numbers ({type(values).__name__})."
+        ) from error
+    if array.ndim == 0:
+        raise TypeError(
+            f"{name} is a {type(values).__name__}, not samples x features; pass an array, a frame or a sparse matrix "
+            "(what is lazy has to be collected first)."
+        )
+    return array
+
+
+def _as_csr(values: Any) -> Piece:
+    """CSR of two dimensions in a type that SciPy can work with, each entry once and in order."""
+    if values.ndim == 1:
+        values = values.reshape((-1, 1))
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    elif values.dtype == np.longdouble:
+        values = values.astype(np.float64)
+    matrix = values.tocsr()
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # it may be the user's
+        matrix.sum_duplicates()
+    return matrix
+
+
+def _numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Objects that are all numbers, as numbers."""
+    flat = [value for value in array.ravel().tolist() if value is not None]
+    odd = next((value for value in flat if not isinstance(value, numbers.Real | Decimal)), None)
+    if odd is not None:
+        raise TypeError(f"{name} holds objects that are not real numbers, the first {odd!r}; expected numbers.")
+    return np.array([np.nan if value is None else float(value) for value in array.ravel()]).reshape(array.shape)
 
 
 def _check_finite(
@@ -68,7 +118,10 @@ def _check_finite(
 ) -> None:
     start = n_bad = row = column = 0
     for piece in pieces:
-        bad = ~np.isfinite(piece.data if is_sparse(piece) else piece)
+        data = piece.data if is_sparse(piece) else piece
+        bad = ~np.isfinite(data)
+        if data.dtype.kind == "f" and data.size and not bad.any() and float(np.abs(data).max()) > LARGEST:
+            raise ValueError(f"{name} has values beyond {LARGEST:g}, whose squares overflow; divide it by a constant.")
         if bad.any():
             if not n_bad:
                 row, column = _first_position(piece, bad)

@@ -35,7 +35,8 @@ class Pairing:
     """The rows of each side that carry each shared barcode.
 
     ``rows_x[indptr_x[i]:indptr_x[i + 1]]`` carry barcode i, likewise for y. Barcodes with the same label in ``groups``
-    share cells (or were declared to belong together) and never part across a split.
+    share cells (or were declared to belong together) and never part across a split. Where both sides hold the same
+    cells, ``same[row_x]`` is the row of y that is the same cell, or -1, and no row is paired with that.
     """
 
     indptr_x: Index
@@ -43,6 +44,7 @@ class Pairing:
     indptr_y: Index
     rows_y: Index
     groups: Index
+    same: Index | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -71,6 +73,8 @@ class Pairing:
         barcode = np.tile(barcodes, n_pairings)
         row_x = _draw_rows(self.indptr_x, self.rows_x, barcodes, n_pairings, rng)
         row_y = _draw_rows(self.indptr_y, self.rows_y, barcodes, n_pairings, rng)
+        if self.same is not None:
+            row_y = self._apart(barcode, row_x, row_y, rng)
         drawn = Draw(pairing, barcode, row_x, row_y)
         if not self.cells_are_shared:
             return drawn
@@ -88,7 +92,47 @@ class Pairing:
             starts = np.concatenate([[0], np.cumsum(count)])
             # Of each barcode, its first entry and the ones after it.
             sides += [starts, rows[np.repeat(indptr[:-1][barcodes] - starts[:-1], count) + np.arange(starts[-1])]]
-        return Pairing(sides[0], sides[1], sides[2], sides[3], groups)
+        return Pairing(sides[0], sides[1], sides[2], sides[3], groups, self.same)
+
+    def apart(self) -> tuple["Pairing", Index]:
+        """Without rows that could only be paired with themselves; also the barcodes that are left, by their numbers."""
+        if self.same is None:
+            return self, np.arange(len(self))
+        barcode_x = np.repeat(np.arange(len(self)), np.diff(self.indptr_x))
+        barcode_y = np.repeat(np.arange(len(self)), np.diff(self.indptr_y))
+        # A row's only possible partner is itself where its barcode has no other row on that side.
+        of_x, of_y = self.same[self.rows_x], self.rows_y
+        only_y, only_x = of_y[self.indptr_y[:-1]], self.rows_x[self.indptr_x[:-1]]
+        alone_y, alone_x = np.diff(self.indptr_y) == 1, np.diff(self.indptr_x) == 1
+        keep_x = ~(alone_y[barcode_x] & (of_x == only_y[barcode_x]))
+        keep_y = ~(alone_x[barcode_y] & (self.same[only_x][barcode_y] == self.rows_y))
+        count_x = np.bincount(barcode_x[keep_x], minlength=len(self))
+        count_y = np.bincount(barcode_y[keep_y], minlength=len(self))
+        left = np.flatnonzero((count_x > 0) & (count_y > 0))
+        whole = Pairing(
+            np.concatenate([[0], np.cumsum(count_x)]),
+            self.rows_x[keep_x],
+            np.concatenate([[0], np.cumsum(count_y)]),
+            self.rows_y[keep_y],
+            self.groups,
+            self.same,
+        )
+        return whole.take(left, self.groups[left]), left
+
+    def _apart(self, barcode: Index, row_x: Index, row_y: Index, rng: np.random.Generator) -> Index:
+        """Another row of y, any of the barcode's others, for rows that were drawn with themselves."""
+        assert self.same is not None
+        itself = np.flatnonzero(self.same[row_x] == row_y)
+        if not len(itself):
+            return row_y
+        start, count = self.indptr_y[barcode[itself]], np.diff(self.indptr_y)[barcode[itself]]
+        row_y = row_y.copy()
+        for at, first, n in zip(itself, start, count, strict=True):
+            others = self.rows_y[first : first + n]
+            others = others[others != row_y[at]]
+            if len(others):  # permuted partners may leave none
+                row_y[at] = others[rng.integers(len(others))]
+        return row_y
 
     def rows_of(self, barcodes: Index) -> tuple[Index, Index]:
         """All rows of x and all rows of y that carry any of these barcodes, each once."""

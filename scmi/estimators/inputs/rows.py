@@ -17,6 +17,13 @@ from .stored import Piece, Stored, is_sparse, pieces
 __all__ = ["Rows", "Scale", "fit_scale"]
 
 CLIP = 10.0
+# Columns whose largest value is beyond this, or below its inverse, are scaled before they are squared.
+EXTREME = 1e100
+# A column is wild if its standard deviation is so many times the median deviation of a few hundred rows.
+WILD = 1e3
+N_SAMPLED = 256
+# A smaller standard deviation has no inverse in double precision.
+SMALLEST = 1e-300
 # Rows of a sparse or stored matrix that fit here as dense float32 are densified once; of a larger one as batches are
 # cut.
 RESIDENT_BYTES = 2**30
@@ -49,48 +56,91 @@ def fit_scale(matrix: Matrix, rows: Index, *, common: bool = False) -> Scale:
     if not common or not varies.any():
         return scale
     sd = 1 / scale.factor[varies]
-    factor = np.where(varies, 1 / np.sqrt(np.mean(sd**2)), 0.0)
+    unit = float(_power_of_two(np.array([sd.max()]))[0])
+    factor = np.where(varies, 1 / (unit * np.sqrt(np.mean((sd / unit) ** 2))), 0.0)
     limit = np.zeros_like(factor)
     limit[varies] = CLIP * sd * factor[varies]
     return Scale(scale.mean, factor, limit)
 
 
 def _scale_of_columns(matrix: Matrix, rows: Index) -> Scale:
-    if is_sparse(matrix):
-        return _as_scale(*_sparse_moments(matrix, rows))
-    mean = np.zeros(matrix.shape[1])
-    for chunk in _chunks(matrix, rows):
-        mean += chunk.sum(axis=0)
-    mean /= len(rows)
-    variance = np.zeros(matrix.shape[1])
-    for chunk in _chunks(matrix, rows):
-        variance += ((chunk - mean) ** 2).sum(axis=0)
-    return _as_scale(mean, variance / len(rows))
-
-
-def _as_scale(mean: Values, variance: Values) -> Scale:
-    sd = np.sqrt(variance)
-    # A constant column may come out with the rounding error of its mean as its sd.
-    varies = sd > 1e-7 * np.abs(mean)
+    """Mean and standard deviation; a column is constant if its least value is its largest, whatever rounding leaves."""
+    moments = _sparse_moments if is_sparse(matrix) else _dense_moments
+    mean, sd, low, high = moments(matrix, rows)
+    _tame(matrix, rows, mean, sd)
+    varies = (high > low) & (sd > SMALLEST)
     return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))
 
 
-def _sparse_moments(matrix: Matrix, rows: Index) -> tuple[Values, Values]:
-    """Mean and variance of the columns, with the correction for what rounding leaves of the sum of deviations."""
+def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> None:
+    """Mean and deviation of columns whose few wild values would hide all others, as if these lay at the limit.
+
+    Next to a value of a million deviations, single precision can't tell the others apart.
+    """
+    sample = _dense(matrix[np.sort(rows)[:: -(-len(rows) // N_SAMPLED)]])
+    middle = np.median(sample, axis=0)
+    typical = np.median(np.abs(sample - middle), axis=0)
+    wild = np.flatnonzero((typical > 0) & (sd > WILD * typical))
+    if not len(wild):
+        return
+    reach = WILD * typical[wild]
+    total, squares = np.zeros((2, len(wild)))
+    for chunk in _chunks(matrix, rows):
+        tamed = np.clip(chunk[:, wild] - middle[wild], -reach, reach)
+        total += tamed.sum(axis=0)
+        squares += (tamed**2).sum(axis=0)
+    shift = total / len(rows)
+    mean[wild] = middle[wild] + shift
+    sd[wild] = np.sqrt(squares / len(rows) - shift**2)
+
+
+def _power_of_two(largest: Values) -> Values:
+    """What to divide columns by so that their squares neither overflow nor vanish: 1 but for extreme ones.
+
+    Division by a power of two changes no digit.
+    """
+    extreme = (largest > EXTREME) | ((largest > 0) & (largest < 1 / EXTREME))
+    return np.where(extreme, np.exp2(np.floor(np.log2(np.where(extreme, largest, 1.0)))), 1.0)
+
+
+def _dense_moments(matrix: Matrix, rows: Index) -> tuple[Values, Values, Values, Values]:
+    """Mean, standard deviation, least and largest of the columns."""
+    total = np.zeros(matrix.shape[1])
+    low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
+    for chunk in _chunks(matrix, rows):
+        total += chunk.sum(axis=0)
+        low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+    mean = total / len(rows)
+    unit = _power_of_two(np.maximum(np.abs(low), np.abs(high)))
+    squares = np.zeros_like(total)
+    for chunk in _chunks(matrix, rows):
+        squares += (((chunk - mean) / unit) ** 2).sum(axis=0)
+    return mean, np.sqrt(squares / len(rows)) * unit, low, high
+
+
+def _sparse_moments(matrix: Matrix, rows: Index) -> tuple[Values, Values, Values, Values]:
+    """The same, with the correction for what rounding leaves of the sum of deviations."""
     total, deviations, squares = np.zeros((3, matrix.shape[1]))
+    low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
     n_stored = np.zeros(matrix.shape[1], dtype=np.int64)
     for chunk in pieces(matrix, rows, CHUNK):
-        np.add.at(total, chunk.indices, chunk.data.astype(np.float64))
+        data = chunk.data.astype(np.float64)
+        np.add.at(total, chunk.indices, data)
+        np.minimum.at(low, chunk.indices, data)
+        np.maximum.at(high, chunk.indices, data)
         n_stored += np.bincount(chunk.indices, minlength=len(total))
     mean = total / len(rows)
+    n_zero = len(rows) - n_stored
+    low, high = np.where(n_zero > 0, np.minimum(low, 0), low), np.where(n_zero > 0, np.maximum(high, 0), high)
+    unit = _power_of_two(np.maximum(np.abs(low), np.abs(high)))
     for chunk in pieces(matrix, rows, CHUNK):
-        deviation = chunk.data - mean[chunk.indices]
+        deviation = (chunk.data - mean[chunk.indices]) / unit[chunk.indices]
         np.add.at(deviations, chunk.indices, deviation)
         np.add.at(squares, chunk.indices, deviation**2)
-    n_zero = len(rows) - n_stored
-    deviations -= n_zero * mean
-    squares += n_zero * mean**2
-    return mean, (squares - deviations**2 / len(rows)) / len(rows)
+    deviations -= n_zero * (mean / unit)
+    squares += n_zero * (mean / unit) ** 2
+    variance = np.maximum(squares - deviations**2 / len(rows), 0) / len(rows)
+    return mean, np.sqrt(variance) * unit, low, high
 
 
 def _chunks(matrix: Matrix, rows: Index) -> Iterator[Values]:

@@ -241,7 +241,11 @@ def _columns_of(part: Piece, columns: Index | None, *, sparse: bool) -> Piece:
         return np.asarray(part)
     # One index type, whatever the parts hold: equal rows are told by their bytes.
     indices = part.indices.astype(np.int32 if part.shape[1] < 2**31 else np.int64, copy=False)
-    return sp.csr_matrix((part.data, indices, part.indptr), shape=part.shape)
+    whole = sp.csr_matrix((part.data, indices, part.indptr), shape=part.shape)
+    if not whole.has_canonical_format:
+        whole = whole.copy()  # a chunk may be the user's
+        whole.sum_duplicates()
+    return whole
 
 
 def _stack(parts: list[Piece]) -> Piece:

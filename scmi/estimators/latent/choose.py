@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from scmi._logging import logger
 from scmi.estimators.neighbours.ksg import KSG
+from scmi.typing import Index
 
-from .half import Family, Half, Part, cross_validation_parts
+from .half import Family, Half, Part, Unsolvable, cross_validation_parts
 from .kernel import KernelFamily
 from .linear import LinearFamily
 from .model import LatentModel
@@ -36,11 +38,18 @@ def best_model(
     parts = cross_validation_parts(half, ksg.k, rng)
     # The simplest first; a new family is a line here.
     families: list[Family] = [LinearFamily(half, n_latent, generator), KernelFamily(half, n_latent, rng)]
-    found = [(family, *best_size(family, parts, ksg, rng)) for family in families]
-    family, size, measured = found[0]
-    for other, other_size, other_measured in found[1:]:
-        if parts and other_measured.beats(measured):
-            family, size, measured = other, other_size, other_measured
+    simplest, *others = families
+    best = (simplest, *best_size(simplest, parts, ksg, rng))
+    found = [best]
+    for family in others:
+        try:
+            size, measured = best_size(family, parts, ksg, rng)
+        except Unsolvable as reason:
+            logger.debug("The %s family is left out: %s", family.kind, reason)
+            continue
+        if parts and measured.beats(best[2]):
+            best = (family, size, measured)
+            found.append(best)
 
     def validated(model: LatentModel) -> Score:
         pairs = half.validation
@@ -48,8 +57,20 @@ def best_model(
             latents = (model.encoder_x(half.x.batch(pairs.row_x)), model.encoder_y(half.y.batch(pairs.row_y)))
         return score(latents, pairs, ksg, rng)
 
-    network_wins = validated(network).beats(validated(family.fit(half.to_fit, size, rng)))
-    return network if network_wins else family.fit(half.training, size, rng)
+    of_network = validated(network)
+    network_wins = of_network.beats(validated(_fit(found, half.to_fit, rng)))
+    return network if network_wins else _fit(found, half.training, rng)
+
+
+def _fit(found: Sequence[tuple[Family, int, Score]], barcodes: Index, rng: np.random.Generator) -> LatentModel:
+    """The last that was found better, or the one before where it has no solution; the simplest always has one."""
+    for family, size, _ in found[:0:-1]:
+        try:
+            return family.fit(barcodes, size, rng)
+        except Unsolvable as reason:
+            logger.debug("The %s family is left out: %s", family.kind, reason)
+    simplest, size, _ = found[0]
+    return simplest.fit(barcodes, size, rng)
 
 
 def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Generator) -> tuple[int, Score]:

@@ -21,6 +21,7 @@ __all__ = [
     "Latents",
     "Learn",
     "Part",
+    "Unsolvable",
     "batches",
     "cross_validation_parts",
     "fitting_pairs",
@@ -39,6 +40,10 @@ RIDGE = 1e-4
 Latents = tuple[Tensor, Tensor]
 Learn = Callable[[Index, Draw], Latents]
 """Fits to some barcodes; returns the latents of some pairs, of the largest size."""
+
+
+class Unsolvable(ArithmeticError):
+    """These data leave a family without a solution, as a wild row can; another family is used instead."""
 
 
 class Half(NamedTuple):
@@ -71,7 +76,7 @@ class Family(Protocol):
         """Prepare what all parts share, and return how one part is learned."""
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
-        """The model of some barcodes."""
+        """The model of some barcodes; raises :class:`Unsolvable` where there is none, as a learner may."""
 
 
 def cross_validation_parts(half: Half, k: int, rng: np.random.Generator) -> list[Part]:

@@ -10,7 +10,7 @@ from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
-from .half import Half, Latents, Learn, batches, fitting_pairs, least_squares, scaled
+from .half import Half, Latents, Learn, Unsolvable, batches, fitting_pairs, least_squares, scaled
 from .layers import MLP, RadialBasis, linear_layer
 from .model import Kind, LatentModel
 
@@ -141,7 +141,7 @@ class Bases:
         n, sum_x, sum_y, xx, yy, xy = moments
         mean_x, mean_y = sum_x / n, sum_y / n
         root_x, root_y = (
-            torch.linalg.cholesky(second / n - torch.outer(mean, mean) + _penalty(basis) / n_barcodes)
+            _root(second / n - torch.outer(mean, mean) + _penalty(basis) / n_barcodes)
             for second, mean, basis in ((xx, mean_x, self.x), (yy, mean_y, self.y))
         )
         cross = torch.linalg.solve_triangular(root_x, xy / n - torch.outer(mean_x, mean_y), upper=False)
@@ -192,6 +192,15 @@ def _radial_basis(landmarks: Tensor) -> RadialBasis:
     apart = torch.pdist(landmarks)
     apart = apart[apart > 0]
     return RadialBasis(landmarks, apart.median() if len(apart) else torch.ones((), device=landmarks.device))
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """Cholesky's; where all landmarks but a wild one lie together, rounding leaves none."""
+    root: Tensor
+    root, failed = torch.linalg.cholesky_ex(matrix)
+    if int(failed) or not torch.isfinite(root).all():
+        raise Unsolvable("the kernel between the landmarks is singular")
+    return root
 
 
 def _penalty(basis: RadialBasis) -> Tensor:

@@ -10,7 +10,8 @@ from scmi.estimators.inputs.matrices import as_points
 from scmi.typing import Bits, MatrixLike, Values
 
 from ._conditional_counts import count_psi, local_permutation
-from .ksg import KSG
+from .ksg import KSG, of_common_size
+from .ties import find_ties, part_ties
 from .windows import Metric
 
 __all__ = ["conditional_bits", "conditional_ksg", "local_permutation", "scaled_points"]
@@ -29,7 +30,7 @@ def conditional_ksg(x: MatrixLike, y: MatrixLike, z: MatrixLike, k: int = 3, *, 
     The mean estimates I(X; Y | Z). Each column of z is standardised; x and y are divided by one number each, the root
     mean square of their columns' standard deviations, so that the three spaces are of comparable size and the geometry
     of the latent spaces stays. For a discrete z see
-    :func:`~scmi.estimators.inference.conditional.within_strata`.
+    :func:`~scmi.estimators.within_strata`.
 
     Parameters
     ----------
@@ -59,14 +60,19 @@ def conditional_ksg(x: MatrixLike, y: MatrixLike, z: MatrixLike, k: int = 3, *, 
 
 
 def scaled_points(x: MatrixLike, y: MatrixLike, z: MatrixLike, ksg: KSG) -> tuple[Values, Values, Values]:
-    """Three spaces of comparable size: x and y divided by one number each, the columns of z standardised."""
-    x, y, z = as_points(x, "x"), as_points(y, "y"), as_points(z, "z")
+    """Three spaces of comparable size, ties parted: x and y divided by one number each, columns of z standardised."""
+    (x,), (y,), (z,) = (of_common_size(as_points(v, name)) for v, name in ((x, "x"), (y, "y"), (z, "z")))
     n = check_same_length(x, y)
     check_same_length(x, z, "x", "z")
     if ksg.k >= n:
         raise TooFew(f"k={ksg.k} needs at least {ksg.k + 1} samples, got {n}.")
     spread = z.std(axis=0)
-    return _unit(x), _unit(y), (z - z.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    sides = _unit(x), _unit(y), (z - z.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    generators = np.random.default_rng(0).spawn(3)
+    u, v, w = (
+        part_ties(side, find_ties(side, rng, ksg.metric), rng) for side, rng in zip(sides, generators, strict=True)
+    )
+    return u, v, w
 
 
 def conditional_bits(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], ksg: KSG) -> Bits:

@@ -9,21 +9,39 @@ from scipy.special import digamma
 
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
+from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, check_same_length
 from scmi.estimators.inputs.matrices import as_points
 from scmi.typing import Bits, Index, MatrixLike, Values
 
+from .ties import find_ties, part_new, part_sides
 from .windows import Counts, Metric, marginal_counts
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KSG", "count_copies_of", "ksg", "log_density_ratio", "ratio_neighbours"]
+__all__ = [
+    "KSG",
+    "count_copies_of",
+    "ksg",
+    "log_density_ratio",
+    "of_common_size",
+    "parted",
+    "ratio_neighbours",
+    "warn_of_rare_labels",
+]
 
 # Neighbours of a log density ratio: this share of the rate at which they should grow, but not so many that they cost
 # more than they tell.
 SHARE = 0.2
 MAX_NEIGHBOURS = 50
+# Draws of the noise that parts ties over which an estimate is averaged.
+N_DRAWS = 4
+# The share of samples whose pair of labels, or label beside numbers, has to occur more than k times.
+MOST_PAIRS = 0.9
+MOST_LABELS = 0.9
+# Coordinates beyond this, or below its inverse, are scaled before they are squared.
+EXTREME = 1e100
 
 
 @dataclass(frozen=True)
@@ -69,18 +87,42 @@ class KSG:
     def pointwise(self, x: Values, y: Values, device: "torch.device | None" = None) -> Bits:
         """Pointwise mutual information of checked points, in bits; the same numbers on every device.
 
-        By brute force on a GPU, by sorted windows elsewhere.
+        By brute force on a GPU, by sorted windows elsewhere. Ties are parted by one draw of noise.
         """
+        return self._mean_over_noise(x, y, 1, device)
+
+    def steady(self, x: Values, y: Values, device: "torch.device | None" = None) -> Bits:
+        """The same where points are untied; the mean over several draws of the noise that parts ties elsewhere."""
+        return self._mean_over_noise(x, y, N_DRAWS, device)
+
+    def _mean_over_noise(self, x: Values, y: Values, n_draws: int, device: "torch.device | None") -> Bits:
         self.check(len(x) - 1)
+        x, y = of_common_size(x, y)
+        value = np.zeros(len(x))
+        for seed in range(n_draws):
+            u, v = parted(x, y, self.metric, seed)
+            value += self.of_parted(x, y, u, v, device)
+            if u is x and v is y:
+                return value
+        return value / n_draws
+
+    def of_parted(self, x: Values, y: Values, u: Values, v: Values, device: "torch.device | None" = None) -> Bits:
+        """Pointwise mutual information of checked points, u and v being x and y with their ties parted."""
         if device is None or device.type != "cuda":
-            return _pointwise(x, y, self.k, marginal_counts(x, y, x, y, self.k, same=True, metric=self.metric))
-        from . import _gpu
+            counts = marginal_counts(u, v, u, v, self.k, same=True, metric=self.metric)
+        else:
+            from . import _gpu
 
-        logger.debug("KSG of %d pairs by blocked brute force on %s", len(x), device)
-        return _pointwise(x, y, self.k, _gpu.marginal_counts(x, y, self.k, metric=self.metric, device=device))
+            logger.debug("KSG of %d pairs by blocked brute force on %s", len(x), device)
+            counts = _gpu.marginal_counts(u, v, self.k, metric=self.metric, device=device)
+        return _pointwise(x, y, self.k, counts, untied=u is x and v is y)
 
 
-@with_shared_docs
+def parted(x: Values, y: Values, metric: Metric, seed: int = 0) -> tuple[Values, Values]:
+    """Both sides with their ties parted, always by the same noise: each side has its own, blind to the pairing."""
+    return part_sides(x, y, np.random.default_rng(seed), metric)
+
+
 def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev") -> Bits:
     r"""Pointwise mutual information between two variables, by nearest neighbours (KSG).
 
@@ -91,9 +133,14 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     .. math:: \left[\psi(k) + \psi(N) - \psi(n_x + 1) - \psi(n_y + 1)\right] / \ln 2 .
 
     The mean over the samples estimates the mutual information. Scales matter: bring columns to comparable scales
-    first. Discrete values are fine on one side or both: a joint sample that occurs more than k times is an atom, whose
-    other copies take the place of its k neighbours, and points with the same x (or y) that of those strictly nearer. So
-    drop copies that stand for nothing, such as cells listed twice.
+    first.
+
+    Neighbours are defined where distances differ. Counts, labels (one-hot), rounded values and rows that recur have
+    many points at one and the same distance; such ties are parted by noise far below what the data resolve, the same at
+    each call, and the mean over a few draws of it is returned. A joint sample that occurs more than k times is an atom:
+    its copies take the place of its neighbours. A side of labels beside a side of numbers is set further apart than any
+    numbers are. Where no distances are equal, nothing is changed. Drop copies that stand for nothing, such as cells
+    listed twice. Integer codes of labels are numbers here: pass one-hot columns.
 
     Parameters
     ----------
@@ -116,10 +163,15 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     ValueError
         If the rows don't match, a value is missing or infinite, or there are fewer than ``k + 1`` samples.
 
+    Warns
+    -----
+    UserWarning
+        If labels are too rare to be counted: many joint samples, or many labels, that occur k times or less.
+
     References
     ----------
     Kraskov, Stögbauer and Grassberger (2004), estimator 1; as pointwise values: Algorithm 5 of :cite:t:`Gowri2024`. For
-    atoms: Gao, Kannan, Oh and Viswanath (2017).
+    atoms: Gao, Kannan, Oh and Viswanath (2017). For labels beside numbers: Ross (2014).
 
     Examples
     --------
@@ -134,7 +186,30 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     """
     points_x, points_y = as_points(x, "x"), as_points(y, "y")
     check_same_length(points_x, points_y)
-    return KSG(k, metric).pointwise(points_x, points_y)
+    estimator = KSG(k, metric)
+    estimator.check(len(points_x) - 1)
+    points_x, points_y = of_common_size(points_x, points_y)
+    warn_of_rare_labels(points_x, points_y, estimator)
+    return estimator.steady(points_x, points_y)
+
+
+def warn_of_rare_labels(x: Values, y: Values, ksg: KSG) -> None:
+    """Tell of labels too rare to be counted, by themselves or together; numbers are no labels."""
+    of_x, of_y = (find_ties(points, np.random.default_rng(0), ksg.metric) for points in (x, y))
+    labels_x, labels_y = (ties is not None and ties.spacing is not None for ties in (of_x, of_y))
+    if labels_x and labels_y:
+        counted, what, least = np.hstack([x, y]), "pairs of labels", MOST_PAIRS
+    elif labels_x or labels_y:
+        counted, what, least = x if labels_x else y, "labels", MOST_LABELS
+    else:
+        return
+    rare = float((count_copies_of(counted) <= ksg.k).mean())
+    if rare > 1 - least:
+        warn(
+            "rare labels",
+            f"{rare:.0%} of the samples have {what} that occur {ksg.k} times or less, too rarely to tell by; the "
+            "estimate may be far off, either way. Use more samples, or join rare labels.",
+        )
 
 
 @with_shared_docs
@@ -187,7 +262,21 @@ def log_density_ratio(
                 f"{name} has {query.shape[1]} features, but reference_{name} has {points.shape[1]}; "
                 "new pairs must be described by the same features as the reference."
             )
-    return _bits(k, n + 1, *marginal_counts(*queries, *reference, k, same=False, metric=metric))
+    u, v, near_u, near_v = of_common_size(*queries, *reference)
+    u, v, near_u, near_v = part_new(u, v, near_u, near_v, np.random.default_rng(0), metric)
+    return _bits(k, n + 1, *marginal_counts(u, v, near_u, near_v, k, same=False, metric=metric))
+
+
+def of_common_size(*points: Values) -> tuple[Values, ...]:
+    """All points divided by one power of two where their squares would overflow or vanish, and as they are elsewhere.
+
+    That changes no digit, and neighbours depend on no common factor.
+    """
+    largest = max(float(np.abs(some).max()) for some in points)
+    if largest == 0 or 1 / EXTREME < largest < EXTREME:
+        return points
+    unit = 2.0 ** np.floor(np.log2(largest))
+    return tuple(some / unit for some in points)
 
 
 def ratio_neighbours(k: int, n: int, n_dimensions: int) -> int:
@@ -209,17 +298,18 @@ def _bits(k: int, n: int, count_x: Index, count_y: Index) -> Bits:
     return value
 
 
-def _pointwise(x: Values, y: Values, k: int, counts: Counts) -> Bits:
+def _pointwise(x: Values, y: Values, k: int, counts: Counts, *, untied: bool) -> Bits:
     value = _bits(k, len(x), *counts)
-    if (counts[0] + counts[1] > 0).all():
+    if untied and (counts[0] + counts[1] > 0).all():  # nothing is nearer than distance 0
         return value
-    # Nothing is nearer than distance 0: some joint samples may occur more than k times. How often they, their x and
-    # their y occur is then what counts.
+    # A joint sample that occurs more than k times is an atom. Noise would order its copies at random; the mean over all
+    # such orders is known.
     n_copies = count_copies_of(np.hstack([x, y]))
     atom = n_copies > k
-    psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
-    n_x, n_y = count_copies_of(x)[atom], count_copies_of(y)[atom]
-    value[atom] = (psi[n_copies[atom] - 2] + psi[-1] - psi[n_x - 1] - psi[n_y - 1]) / np.log(2)
+    if atom.any():
+        psi = digamma(np.arange(1, len(x) + 1, dtype=np.float64))
+        n_x, n_y = count_copies_of(x)[atom], count_copies_of(y)[atom]
+        value[atom] = (psi[n_copies[atom] - 1] + psi[-1] - psi[n_x - 1] - psi[n_y - 1]) / np.log(2)
     return value
 
 

@@ -16,7 +16,7 @@ from scipy.special import digamma
 from scmi.typing import Index, Values
 
 from ._nearest import insert
-from .ksg import KSG, count_copies_of
+from .ksg import KSG, count_copies_of, of_common_size, parted
 from .windows import Metric
 
 __all__ = ["permuted_sums", "sorted_blocks"]
@@ -39,9 +39,13 @@ def permuted_sums(x: Values, y: Values, permutations: NDArray[np.int32], ksg: KS
         Which joint neighbour sets the distance, and the metric within x and within y.
     """
     n, k = len(x), ksg.k
+    x, y = of_common_size(x, y)
+    # Once, before any permutation: a point keeps its noise, whoever its partner is, so that the test stays exact.
+    u, v = parted(x, y, ksg.metric)
     if min(count_copies_of(x).max(), count_copies_of(y).max()) > k:
         # Both sides are discrete: partners may meet again and again, and copies are counted, not measured.
-        return np.array([ksg.pointwise(x, y[permutation]).sum() for permutation in permutations])
+        return np.array([ksg.of_parted(x, y[p], u, v[p]).sum() for p in permutations])
+    x, y = u, v
     euclidean = ksg.metric == "euclidean"
     chunk = max(1, RADIUS_ENTRIES // n)
     psi = digamma(np.arange(1, n + 1, dtype=np.float64))
