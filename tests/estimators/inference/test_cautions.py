@@ -6,23 +6,36 @@ import pytest
 import scmi as sm
 from scmi.estimators.inference.cautions import cautions
 
+PLAIN = {
+    "mi_ksg": 1.0,
+    "se": 0.05,
+    "null": np.array([0.02, -0.03, 0.04]),
+    "n_held_out": 1000,
+    "n_latent": 8,
+    "constant": [],
+    "improving": False,
+    "drifting": False,
+}
+
 
 def test_nothing_to_say():
-    assert cautions(1.0, 1000, 8, improving=False, drifting=False) == []
+    assert cautions(**PLAIN) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"mi": 7.0}, "nearly deterministic"),
+        ({"mi_ksg": 7.0}, "nearly deterministic"),
+        ({"constant": ["y"]}, "All rows of y are the same"),
+        ({"null": np.array([0.1, 0.15, 0.2])}, "Permuted partners give 0.15 bits where they should give 0"),
+        ({"null": np.array([0.1, 0.15, 0.2]), "se": np.nan}, "Permuted partners give 0.15 bits"),
         ({"n_latent": 11}, "22 latent dimensions are more"),
         ({"improving": True}, "still improving"),
         ({"drifting": True}, "has not settled"),
     ],
 )
 def test_each_has_its_sentence(changed, words):
-    plain = {"mi": 1.0, "n_held_out": 1000, "n_latent": 8, "improving": False, "drifting": False}
-    (sentence,) = cautions(**{**plain, **changed})
+    ((_, sentence),) = cautions(**PLAIN | changed)
     assert words in sentence
 
 

@@ -61,20 +61,21 @@ def folds_of(x, y, rows_x):
     return [Fold(*[None] * 4, ksg, draw, HeldOut(x[draw.row_x], y[draw.row_y])) for draw in draws]
 
 
-def test_the_covariate_is_that_of_each_pairs_row_of_x():
+def test_the_covariate_is_that_of_each_pair():
     rng = np.random.default_rng(0)
     x, y, z = (side[:, None] for side in gaussian_given_z(rng, 200, 0.8))
     folds = folds_of(x, y, np.split(rng.permutation(200), 2))
     options = {"metric": "euclidean", "n_permutations": 19, "rng": 1}
     held_out, covariates = [fold.held_out for fold in folds], [z[fold.pairs.row_x] for fold in folds]
     expected = local_permutation_test(held_out, covariates, **options)
-    found = conditional_test(folds, z, discrete=False, n_permutations=19, rng=np.random.default_rng(1))
+    found = conditional_test(folds, covariates, discrete=False, n_permutations=19, rng=np.random.default_rng(1))
     assert found.mi == pytest.approx(expected.mi, abs=1e-12)
     assert found.p == 1 / 20
     code = (z[:, 0] > 0).astype(int)
     by_code = [replace(fold.held_out, strata=code[fold.pairs.row_x]) for fold in folds]
     expected = permutation_test(within_strata(by_code), **options)
-    found = conditional_test(folds, code, discrete=True, n_permutations=19, rng=np.random.default_rng(1))
+    codes = [code[fold.pairs.row_x] for fold in folds]
+    found = conditional_test(folds, codes, discrete=True, n_permutations=19, rng=np.random.default_rng(1))
     assert (found.mi, found.n_pairs) == (pytest.approx(expected.mi, abs=1e-12), 200)
 
 
@@ -83,7 +84,8 @@ def test_no_more_pairs_are_tested_than_time_allows(monkeypatch):
     x, y, z = np.random.default_rng(0).normal(size=(3, 100, 1))
     folds = folds_of(x, y, [np.arange(50), np.arange(50, 100)])
     for values, discrete in ((z, False), (np.zeros(100, int), True)):
-        found = conditional_test(folds, values, discrete=discrete, n_permutations=9, rng=np.random.default_rng(0))
+        of_fold = [values[fold.pairs.row_x] for fold in folds]
+        found = conditional_test(folds, of_fold, discrete=discrete, n_permutations=9, rng=np.random.default_rng(0))
         assert found.n_pairs == 60
 
 

@@ -59,6 +59,7 @@ def test_skipping_the_test_leaves_the_estimate():
     assert "(p =" not in str(skipped)
 
 
+@pytest.mark.filterwarnings("ignore:Permuted partners give:UserWarning")
 def test_what_only_strata_tell_is_not_significant_within_them():
     rng = np.random.default_rng(0)
     batch = np.repeat(["a", "b"], 100)

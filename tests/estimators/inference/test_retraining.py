@@ -61,6 +61,7 @@ def test_null_of_models_trained_anew():
     assert unasked.missing == {"p": "`n_permutations` is 0."}
 
 
+@pytest.mark.filterwarnings("ignore:Permuted partners give:UserWarning")
 def test_what_only_strata_tell_is_not_significant_within_them():
     rng = np.random.default_rng(1)
     batch = np.repeat(["a", "b"], 50)

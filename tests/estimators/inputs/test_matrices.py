@@ -84,7 +84,7 @@ def test_polars_frames():
         model.transform(x[list("edcba")])
     with pytest.raises(ValueError, match="x has 1 NaN or infinite values, the first in row 3, column 0"):
         model.transform(x.with_columns(a=polars.Series([*x["a"][:3], None, *x["a"][4:]])))
-    with pytest.raises(TypeError, match="x holds values of type .*; expected numbers"):
+    with pytest.raises(TypeError, match="x holds objects that are not real numbers, the first"):
         sm.LMI(preset=FAST).fit(x.with_columns(a=polars.lit("text")), y)
 
 
@@ -108,10 +108,10 @@ def test_inputs_are_left_alone():
         (lambda x, y: (np.where(x > 2, np.inf, x), y), ValueError, "x has .* infinite values"),
         (lambda x, y: (x, sp.csr_array(np.where(y > 1, np.nan, y))), ValueError, "y has .* NaN"),
         (lambda x, y: (pd.DataFrame(x).astype("Float64").mask(x > 2), y), ValueError, "x has .* NaN"),
-        (lambda x, y: (x.astype(str), y), TypeError, "expected numbers"),
-        (lambda x, y: (pd.DataFrame(x).astype(str), y), TypeError, "expected numbers"),
-        (lambda x, y: (x + 1j, y), TypeError, "expected numbers"),
-        (lambda x, y: ([[1.0, 2.0], [3.0]], y), ValueError, "x is no array: its rows differ in length"),
+        (lambda x, y: (x.astype(str), y), TypeError, "expected real numbers"),
+        (lambda x, y: (pd.DataFrame(x).astype(str), y), TypeError, "objects that are not real numbers"),
+        (lambda x, y: (x + 1j, y), TypeError, "expected real numbers"),
+        (lambda x, y: ([[1.0, 2.0], [3.0]], y), ValueError, "x is not an array: its rows differ in length"),
     ],
 )
 def test_bad_data(change, error, message):
