@@ -4,6 +4,7 @@ import importlib as _importlib
 import typing as _typing
 
 from ._version import __version__
+from .estimators.neighbours import parallel as _parallel  # it notes which process this is
 
 if _typing.TYPE_CHECKING:
     from . import datasets, estimators, get, pl, pp, tl

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import scmi as sm
+from scmi._files import written_whole
 
 H5AD, FIGURE = Path("scmi_lineage.h5ad"), Path("scmi_lineage.png")
 
@@ -22,11 +23,13 @@ def main() -> None:
     sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
     seconds = time.perf_counter() - start
 
-    adata.write_h5ad(H5AD)
+    with written_whole(H5AD) as file:
+        adata.write_h5ad(file)
     figure, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
     sm.pl.pmi_embedding(adata, basis="spring", mask_obs=adata.obs["day"] == "2", smooth=15, ax=ax)
     ax.set_title("What a cell of day 2 tells about its relatives on day 6")
-    figure.savefig(FIGURE, dpi=200)
+    with written_whole(FIGURE) as file:
+        figure.savefig(file, dpi=200, format="png")
 
     result, truth = adata.uns["lmi"], adata.uns["truth"]
     print(f"""

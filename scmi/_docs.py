@@ -81,8 +81,9 @@ pair_key
     What holds the barcodes: an ``.obs`` column or an ``.obsm`` matrix; see :func:`scmi.pp.pair_clones`.""",
     "na_values": """\
 na_values
-    Further labels that mean "no barcode", one or several; NaN, None, pd.NA and the texts "", "NA", "N/A", "<NA>",
-    "nan", "NaN" and "None" always do. 0 and -1 are ordinary barcodes unless named here. For ``.obs`` columns only.""",
+    Further labels that mean "no barcode", one or several; NaN, None, pd.NA, -1 and the texts "", "NA", "N/A", "<NA>",
+    "nan", "None", "null" and "unassigned", in whatever case and where such are joined ("NA_NA"), always do. 0 is an
+    ordinary barcode unless named here. For ``.obs`` columns only.""",
     "groupby": """\
 groupby
     ``.obs`` column that tells the two populations apart, if both are in ``adata_a``.""",

@@ -9,7 +9,8 @@ from anndata.utils import make_index_unique
 from scipy import sparse
 
 from scmi._docs import with_shared_docs
-from scmi.datasets._larry_files import check_length, larry_file, read_cells, read_lines, read_matrix
+from scmi.datasets._download import way_out
+from scmi.datasets._larry_files import FILES, check_length, larry_file, read_cells, read_lines, read_matrix
 
 
 @with_shared_docs
@@ -23,8 +24,10 @@ def larry(path: str | PathLike[str] | None = None, *, progress: bool | None = No
     https://kleintools.hms.harvard.edu/paper_websites/state_fate2020/ : ``stateFate_inVitro_`` followed by
     ``normed_counts.mtx.gz``, ``gene_names.txt.gz``, ``clone_matrix.mtx.gz``, ``metadata.txt.gz`` and
     ``neutrophil_pseudotime.txt.gz``. A download that was cut off goes on where it stopped. The authors publish no
-    hashes: that of each file is recorded beside it when it is downloaded, and checked whenever it is read. So a file
-    that changes on disk is noticed, and one that was wrong from the start is not.
+    hashes. So what is sent is checked for its format, to the last byte, and that the files fit together; and the hash
+    of each is recorded beside it when it is downloaded, and checked whenever it is read. A downloaded file that turns
+    out to be something else, because it changed on disk or was wrong from the start, is downloaded again, with a
+    warning. One that was put there by hand is never replaced.
 
     Parameters
     ----------
@@ -58,11 +61,16 @@ def larry(path: str | PathLike[str] | None = None, *, progress: bool | None = No
     Raises
     ------
     ConnectionError
-        If a file can't be downloaded.
+        If a file can't be downloaded, or what is sent is not such a file.
     ImportError
-        If something must be downloaded and pooch isn't installed (``pip install 'scmi[datasets]'``).
+        If something must be downloaded and the packages for it aren't installed (``pip install 'scmi[datasets]'``).
     ValueError
-        If files don't fit together, or have changed since they were downloaded.
+        If a file is damaged or holds what it can't, or files don't fit together.
+
+    Warns
+    -----
+    UserWarning
+        If a downloaded file is damaged, and is downloaded again.
 
     Notes
     -----
@@ -83,9 +91,12 @@ def larry(path: str | PathLike[str] | None = None, *, progress: bool | None = No
     genes_file, counts_file = (larry_file(kind, path, progress) for kind in ("genes", "counts"))
     genes = read_lines(genes_file)
     counts = read_matrix(counts_file)
-    check_length(counts.shape[0], len(cells.obs), counts_file)
+    check_length(counts.shape[0], len(cells.obs), counts_file, counts_file.with_name(FILES["metadata"]))
     if counts.shape[1] != len(genes):
-        raise ValueError(f"{counts_file} has {counts.shape[1]:,} columns, but {genes_file} names {len(genes):,} genes.")
+        raise ValueError(
+            f"{counts_file} has {counts.shape[1]:,} columns, but {genes_file} names {len(genes):,} genes: one of the "
+            f"two is not what its name says. Of the one that is wrong: {way_out(genes_file)}"
+        )
 
     return AnnData(
         X=sparse.csr_matrix(counts.astype(np.float32, copy=False)),

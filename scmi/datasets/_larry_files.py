@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from anndata.utils import make_index_unique
 from scipy import sparse
-from scipy.io import mmread
+from scipy.io import mminfo, mmread
 
-from scmi.datasets._download import data_folder, fetch
+from scmi.datasets._download import data_folder, fetch, is_gzip, is_matrix_market, reading, way_out
 
 URL = "https://kleintools.hms.harvard.edu/paper_websites/state_fate2020/"
 FILES = {
@@ -32,6 +32,8 @@ CATEGORIES = {
     "Cell type annotation": "cell_type",
     "Library": "library",
 }
+# The shortest entry of a Matrix Market file, "1 1" and a line's end, in bytes; and how many bytes gzip packs into one.
+ENTRY, MOST_PACKED = 4, 1100
 SPRING = ["SPRING-x", "SPRING-y"]
 
 
@@ -45,39 +47,63 @@ class Cells(NamedTuple):
 
 def larry_file(kind: str, path: str | PathLike[str] | None, progress: bool | None) -> Path:
     """One of the files, downloaded unless it is there."""
-    return fetch(URL + FILES[kind], data_folder("larry", path) / FILES[kind], progress)
+    check = is_matrix_market if FILES[kind].endswith(".mtx.gz") else is_gzip
+    return fetch(URL + FILES[kind], data_folder("larry", path) / FILES[kind], progress, check)
 
 
 def read_cells(path: str | PathLike[str] | None, progress: bool | None) -> Cells:
     """Metadata, barcodes and pseudotime."""
     files = {kind: larry_file(kind, path, progress) for kind in ("metadata", "clones", "pseudotime")}
-    metadata = _table(files["metadata"], [*CATEGORIES, "Cell barcode", *SPRING])
-    clones = sparse.csr_matrix(read_matrix(files["clones"]), dtype=bool)
-    check_length(clones.shape[0], len(metadata), files["clones"])
+    with reading(files["metadata"]):
+        metadata = _table(files["metadata"], [*CATEGORIES, "Cell barcode", *SPRING])
+        obs = _describe(metadata)
+        spring = _numbers(metadata[SPRING])
+    with reading(files["clones"]):
+        members = read_matrix(files["clones"])
+        if (members.data != np.rint(members.data)).any():
+            raise ValueError("it holds fractions, and a clone matrix holds 0 and 1")
+    check_length(members.shape[0], len(obs), files["clones"], files["metadata"])
+    clones = sparse.csr_matrix(members, dtype=bool)
     clones.eliminate_zeros()
-
-    obs = _describe(metadata)
-    obs["neutrophil_pseudotime"] = _read_pseudotime(files["pseudotime"], len(metadata))
+    with reading(files["pseudotime"]):
+        obs["neutrophil_pseudotime"] = _read_pseudotime(files["pseudotime"], len(obs))
     obs["clone"] = _label_clones(clones)
-    return Cells(obs, clones, metadata[SPRING].to_numpy(dtype=np.float64))
+    return Cells(obs, clones, spring)
 
 
 def read_matrix(file: Path) -> Any:
-    """A Matrix Market file as COO."""
-    return mmread(file)
+    """A Matrix Market file of counts, or of what was made of counts, as COO."""
+    with reading(file):
+        n_entries = mminfo(file)[2]
+        if n_entries * ENTRY > file.stat().st_size * MOST_PACKED:  # or memory would be sought for them all
+            raise ValueError(f"it tells of {n_entries:,} entries, more than it can hold")
+        matrix: Any = mmread(file)
+        is_sparse = sparse.issparse(matrix)
+        if not is_sparse or matrix.dtype.kind not in "buif":
+            raise ValueError("it is not a sparse matrix of real numbers")
+        if not np.isfinite(matrix.data).all():
+            raise ValueError("it holds missing or infinite values")
+        if matrix.nnz and matrix.data.min() < 0:
+            raise ValueError(f"{(matrix.data < 0).sum():,} of its values are negative, which no count is")
+        return matrix
 
 
 def read_lines(file: Path) -> list[str]:
     """Lines as they are: a parser of tables would take a gene called NA for a missing one."""
-    with gzip.open(file, "rt") as lines:
-        return [line.strip() for line in lines if line.strip()]
+    with reading(file):
+        with gzip.open(file, "rt", encoding="utf-8") as opened:
+            lines = [line.strip() for line in opened if line.strip()]
+        if any("\t" in line or line.startswith(("%", "<")) for line in lines):
+            raise ValueError("it is not a list of names, one a line")
+        return lines
 
 
-def check_length(found: int, n_cells: int, file: Path) -> None:
+def check_length(found: int, n_cells: int, file: Path, metadata: Path) -> None:
     """Raise if a file does not have a row for each cell."""
     if found != n_cells:
         raise ValueError(
-            f"{file} has {found:,} rows, but {FILES['metadata']} has {n_cells:,} cells; download both again from {URL}."
+            f"{file} has {found:,} rows, but {metadata} has {n_cells:,} cells: one of the two is not what its name "
+            f"says. Of the one that is wrong: {way_out(file)}"
         )
 
 
@@ -85,8 +111,19 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
     table = pd.read_csv(file, sep="\t")
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise ValueError(f"{file} lacks the columns {missing}; it has {list(map(str, table.columns))}.")
+        raise ValueError(f"it lacks the columns {missing}; it has {list(map(str, table.columns[:20]))}")
+    for column in columns:
+        n_missing = int(table[column].isna().sum())
+        if n_missing:
+            raise ValueError(f"{n_missing:,} of {len(table):,} values of {column!r} are missing")
     return table
+
+
+def _numbers(table: Any) -> npt.NDArray[np.float64]:
+    numbers: npt.NDArray[np.float64] = table.to_numpy(dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError("it holds missing or infinite values")
+    return numbers
 
 
 def _describe(metadata: pd.DataFrame) -> pd.DataFrame:
@@ -105,13 +142,15 @@ def _category(column: pd.Series[Any]) -> pd.Categorical[str]:
 def _read_pseudotime(file: Path, n_cells: int) -> npt.NDArray[np.float64]:
     """By position of the cell, counted from 0; NaN where there is none."""
     table = _table(file, ["Cell index", "pseudotime"])
+    if not pd.api.types.is_integer_dtype(table["Cell index"]):
+        raise ValueError("its 'Cell index' is not of whole numbers")
     cells = table["Cell index"].to_numpy(dtype=np.int64)
     if len(cells) and (cells.min() < 0 or cells.max() >= n_cells):
-        raise ValueError(
-            f"{file} numbers cells from {cells.min()} to {cells.max()}, but there are {n_cells:,} of them."
-        )
+        raise ValueError(f"it numbers cells from {cells.min()} to {cells.max()}, but there are {n_cells:,} of them")
+    if len(np.unique(cells)) < len(cells):
+        raise ValueError("it names cells twice")
     pseudotime = np.full(n_cells, np.nan)
-    pseudotime[cells] = table["pseudotime"].to_numpy(dtype=np.float64)
+    pseudotime[cells] = _numbers(table["pseudotime"])
     return pseudotime
 
 

@@ -5,7 +5,7 @@ from os import PathLike
 import pandas as pd
 
 from scmi._docs import with_shared_docs
-from scmi.datasets._download import data_folder, fetch
+from scmi.datasets._download import data_folder, fetch, is_hdf5, is_table, reading
 from scmi.pp.embeddings import read_embeddings
 
 UNIPROT = "https://ftp.uniprot.org/pub/databases/uniprot/current_release/knowledgebase/embeddings/"
@@ -50,7 +50,7 @@ def uniprot_embeddings(
     ConnectionError, ImportError
         As :func:`scmi.datasets.larry`.
     ValueError
-        If the organism is unknown, or the file has changed since it was downloaded.
+        If the organism is unknown, or the file is damaged.
 
     Examples
     --------
@@ -61,7 +61,9 @@ def uniprot_embeddings(
     if not isinstance(organism, str) or organism not in PROTEOMES:
         raise ValueError(f"organism={organism!r} is not known; choose one of {list(PROTEOMES)}.")
     name = f"{PROTEOMES[organism]}/per-protein.h5"
-    return read_embeddings(fetch(UNIPROT + name, data_folder("uniprot", path) / name, progress))
+    file = fetch(UNIPROT + name, data_folder("uniprot", path) / name, progress, is_hdf5)
+    with reading(file):
+        return read_embeddings(file)
 
 
 @with_shared_docs
@@ -87,7 +89,7 @@ def omnipath_pairs(path: str | PathLike[str] | None = None, *, progress: bool | 
     ConnectionError, ImportError
         As :func:`scmi.datasets.larry`.
     ValueError
-        If the file is not such a table, or has changed since it was downloaded.
+        If the file is not such a table.
 
     Notes
     -----
@@ -98,14 +100,15 @@ def omnipath_pairs(path: str | PathLike[str] | None = None, *, progress: bool | 
     >>> import scmi as sm
     >>> pairs = sm.datasets.omnipath_pairs()  # doctest: +SKIP
     """
-    file = fetch(OMNIPATH, data_folder("omnipath", path) / PAIRS_FILE, progress)
-    # Only empty fields are missing: an accession such as NA would be a name.
-    table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, na_values=[""])
-    if not {"source", "target"} <= set(table.columns):
-        raise ValueError(
-            f"{file} is not a table of interactions: it has the columns {list(map(str, table.columns))[:5]}, and not "
-            "'source' and 'target'. Delete it, and the .sha256 beside it, to download it again."
-        )
+    file = fetch(OMNIPATH, data_folder("omnipath", path) / PAIRS_FILE, progress, is_table)
+    with reading(file):
+        # Only empty fields are missing: an accession such as NA would be a name.
+        table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, na_values=[""])
+        if not {"source", "target"} <= set(table.columns):
+            raise ValueError(
+                f"it has the columns {list(map(str, table.columns))[:5]}, and not 'source' and 'target' of a table of "
+                "interactions"
+            )
     pairs = table[["source", "target"]].dropna().drop_duplicates()
     single = ~(pairs["source"].str.startswith("COMPLEX:") | pairs["target"].str.startswith("COMPLEX:"))
     return pairs[single].reset_index(drop=True)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from scmi.estimators.inputs.checks import check_counts, check_same_length
 from scmi.estimators.inputs.feature_names import Names, check_feature_names
 from scmi.estimators.inputs.matrices import as_matrix
+from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Bits, Matrix, MatrixLike, Values
 
 from ._fold import Fold
@@ -163,11 +164,23 @@ class Fitted:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file: NumPy's ``.npz`` with JSON inside, no pickle.
 
+        The file is written whole or not at all: whatever goes wrong (a full disk, an interrupt), an earlier file of
+        that name is left as it was.
+
         Parameters
         ----------
         path
-            File to write, replaced if it exists. A generator given as ``rng`` is not kept (None takes its place).
+            File to write, replaced if it exists; where it is a symbolic link, the file that this points to is. An
+            integer given as ``rng`` is kept, anything else (a generator, a seed sequence) is not: None takes its place.
+
+        Raises
+        ------
+        OSError
+            If the file can't be written.
+        TypeError, ValueError
+            If a parameter was set, since the fit, to what can't be.
         """
+        prepare_torch()
         from ._save import save
 
         save(self, self._fitted(), path)
@@ -175,6 +188,9 @@ class Fitted:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read what :meth:`save` wrote. No code in the file is run, so files of strangers are safe.
+
+        A checksum tells of damage, and all that the file holds has to fit together before any of it is used. A model
+        that was fitted on a device that is not to be had here, such as ``"cuda"``, is loaded to the best that there is.
 
         Parameters
         ----------
@@ -188,9 +204,17 @@ class Fitted:
         Raises
         ------
         ValueError
-            If the file was not written by :meth:`save`, or by a later version of this package.
+            If the file was not written by :meth:`save`, or by another version of its format, or is damaged.
+        OSError
+            If it can't be read.
+
+        Warns
+        -----
+        UserWarning
+            If ``device`` names one that is not to be had here; it is then set to ``"auto"``.
         """
-        from ._save import load
+        prepare_torch()
+        from ._load import load
 
         return load(cls, path)
 

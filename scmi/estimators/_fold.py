@@ -12,6 +12,7 @@ from scmi.estimators.configuration import Configuration
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inputs.pairing import Draw, Pairing, split
 from scmi.estimators.neighbours.ksg import KSG
+from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Index, Matrix, Values
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
@@ -88,6 +89,7 @@ class Fold:
 
 def apply(networks: Sequence["nn.Module"], matrix: Matrix, scale: "Scale", rows: Index | None = None) -> Latent:
     """What the networks make of some rows, or of all."""
+    prepare_torch()
     import torch
 
     from scmi.estimators.inputs.rows import Rows
@@ -120,7 +122,7 @@ def fit_fold(
     With ``common_scale`` columns keep their relative size, as those of a representation do; otherwise each has unit
     variance.
     """
-    # torch takes seconds to import, so it waits until a model is trained.
+    prepare_torch(threads)
     import torch
     from torch import nn
 
@@ -133,7 +135,6 @@ def fit_fold(
     from scmi.estimators.latent.model import LatentModel
     from scmi.estimators.latent.network import fit_network
 
-    torch.set_num_threads(threads)
     settings, target = configuration.settings, resolve_device(configuration.device)
     rows_x, rows_y = pairing.rows_of(training)
     scale_x, scale_y = (fit_scale(side, rows, common=common_scale) for side, rows in ((x, rows_x), (y, rows_y)))

@@ -1,18 +1,24 @@
 """Several trainings at once, through joblib, with one progress display and a clean stop."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
 import joblib
 
 from scmi._progress import Tick
+from scmi.estimators.neighbours.parallel import prepare_torch
 
 __all__ = ["FoldJob", "Job", "run_folds", "run_jobs"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+# What torch's threads were before the first of the calls of `run_folds` that go on now, once for each.
+_FOUND: list[int] = []
+_FINDING = threading.Lock()
 
 
 class Job(Protocol[T_co]):
@@ -78,9 +84,11 @@ def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
     :func:`joblib.parallel_config` context they run wherever its backend takes them.
     """
     board = _Board(len(jobs), progress)
-    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     shared = getattr(backend, "supports_sharedmem", False)
+    # Some backends, such as "multiprocessing", return all results at once or none.
+    return_as = "generator" if getattr(backend, "supports_return_generator", False) else "list"
+    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
     # A progress bar can't travel to another process; there each job is reported when it is done.
     calls = (
         joblib.delayed(board.run)(job, i) if shared else joblib.delayed(job)(progress=_silent)
@@ -103,13 +111,28 @@ def _silent(done: float, loss: float) -> None:
 
 def run_folds(jobs: Sequence[FoldJob[T]], n_jobs: int, progress: Tick) -> list[T]:
     """Call ``job(threads=..., progress=...)`` for the training of every fold; the results in order."""
+    prepare_torch()
+    with _torch_threads() as n_threads:
+        # Each fold gets its share of the threads however many folds run at once: with another number of threads the
+        # same seed could give other last digits.
+        threads = max(1, n_threads // len(jobs))
+        return run_jobs([partial(job, threads=threads) for job in jobs], n_jobs, progress)
+
+
+@contextmanager
+def _torch_threads() -> Iterator[int]:
+    """How many threads torch takes, which it takes again in the end, whatever the folds set.
+
+    The number is the process's: a call that starts while the folds of another train would take their share for all.
+    """
     import torch
 
-    # Each fold gets its share of the threads however many folds run at once: with another number of threads the same
-    # seed could give other last digits.
-    before = torch.get_num_threads()
-    threads = max(1, before // len(jobs))
+    with _FINDING:
+        before = _FOUND[0] if _FOUND else torch.get_num_threads()
+        _FOUND.append(before)
     try:
-        return run_jobs([partial(job, threads=threads) for job in jobs], n_jobs, progress)
+        yield before
     finally:
+        with _FINDING:
+            _FOUND.pop()
         torch.set_num_threads(before)

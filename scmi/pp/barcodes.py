@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +30,8 @@ _MISSING_TEXT = ("", "na", "n/a", "<na>", "nan", "none", "null", "unassigned", "
 _JOINTS = re.compile(r"[_|;:,+\s-]+")
 # Where codes of categories are written, this stands for none.
 _MISSING_CODE = -1
+# Entries of a matrix that are looked at together, 8 MB as doubles.
+BLOCK = 2**20
 
 _KINDS = {
     "string": "text",
@@ -274,9 +276,10 @@ def _nonzero(matrix: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in matrix.dtypes):
             raise ValueError(f"`{where}` holds columns that are no numbers: it must be cells x clones, 0 for none.")
         sparse = [isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in matrix.dtypes]
-        as_sparse = bool(sparse) and all(sparse)
+        if not sparse or not all(sparse):
+            return _nonzero_of_blocks(_frame_blocks(matrix), where)
         frame: Any = matrix
-        matrix = frame.sparse.to_coo() if as_sparse else frame.to_numpy(dtype=np.float64, na_value=np.nan)
+        matrix = frame.sparse.to_coo()
     if hasattr(matrix, "compute"):
         matrix = matrix.compute()
     if is_sparse(matrix):
@@ -284,19 +287,46 @@ def _nonzero(matrix: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         entries = sp.csr_array(matrix, copy=True)
         entries.sum_duplicates()
         coordinates = entries.tocoo()
-        _check_not_negative(coordinates.data, where)
+        _check_not_negative(int((coordinates.data < 0).sum()), where)
         keep = (coordinates.data != 0) & ~np.isnan(coordinates.data)
         return coordinates.row[keep], coordinates.col[keep]
     values = np.asarray(matrix)
     if values.dtype.kind not in "buif" or values.ndim != 2:
         raise ValueError(f"`{where}` must be a matrix of numbers, cells x clones, got {type(matrix).__name__}.")
-    _check_not_negative(values, where)
-    row, column = np.nonzero((values != 0) & ~np.isnan(values))
-    return row, column
+    return _nonzero_of_blocks((values[:, columns] for columns in _blocks(values.shape)), where)
 
 
-def _check_not_negative(values: NDArray[Any], where: str) -> None:
-    n = int((values < 0).sum())
+def _frame_blocks(frame: pd.DataFrame) -> Iterator[NDArray[Any]]:
+    """Some columns at a time as doubles: all of them would take eight times the memory of a frame of bytes."""
+    for columns in _blocks(frame.shape):
+        yield frame.iloc[:, columns].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Columns of which so many values are looked at together as take little memory; one slice even if there is none."""
+    n_rows, n_columns = shape
+    size = max(1, BLOCK // max(1, n_rows))
+    return (slice(start, start + size) for start in range(0, max(1, n_columns), size))
+
+
+def _nonzero_of_blocks(blocks: Iterable[NDArray[Any]], where: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The same for the columns of a matrix, some at a time."""
+    rows, columns = [], []
+    n_before = n_negative = 0
+    for values in blocks:
+        n_negative += int((values < 0).sum())
+        row, column = np.nonzero((values != 0) & ~np.isnan(values))
+        # Half the width: no matrix has so many rows or columns that a dense one would fit in memory.
+        rows.append(row.astype(np.int32))
+        columns.append((column + n_before).astype(np.int32))
+        n_before += values.shape[1]
+    _check_not_negative(n_negative, where)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    by_row = np.argsort(row, kind="stable")
+    return row[by_row], column[by_row]
+
+
+def _check_not_negative(n: int, where: str) -> None:
     if n:
         raise ValueError(
             f"`{where}` has {n} negative entries; its entries count barcodes, 0 for none. If they stand for missing "

@@ -25,6 +25,8 @@ __all__ = ["ClonePairs", "match_clones", "pair_clones"]
 
 # Names are told of where fewer of the smaller side's find a partner.
 MATCHED_SHARE = 0.5
+# Fewer cells that share name and barcode may do so by chance.
+MIN_ITSELF = 10
 _DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
 
@@ -58,6 +60,7 @@ def pair_clones(
     *,
     n_pairings: int = 1,
     na_values: object = None,
+    same_cells: bool | None = None,
     rng: Rng = 0,
 ) -> pd.DataFrame:
     """Pair the cells of two objects that carry the same barcode.
@@ -82,7 +85,10 @@ def pair_clones(
         How many pairings to draw.
     na_values
         Labels that mean "no barcode", a scalar or several, on top of NaN, None, pd.NA and the texts "", "NA", "N/A",
-        "<NA>", "nan", "NaN" and "None". 0 and -1 are ordinary barcodes unless named here. For `.obs` columns only.
+        "<NA>", "nan", "NaN" and "None". 0 is an ordinary barcode unless named here. For `.obs` columns only.
+    same_cells
+        Whether cells of one name in both objects are the same cell, which is then not paired with itself; None decides
+        by what they carry. See :func:`scmi.tl.lmi`.
     rng
         Seed or generator. The same seed draws the same table.
 
@@ -126,7 +132,7 @@ def pair_clones(
     1        0      c2      1      0
     """
     n_pairings = _check_n_pairings(n_pairings)
-    pairs = match_clones(adata_a, adata_b, pair_key, na_values=na_values)
+    pairs = match_clones(adata_a, adata_b, pair_key, na_values=na_values, same_cells=same_cells)
     drawn = pairs.pairing.draw(as_generator(rng), n_pairings)
     logger.info("%d pairs of cells in %d pairing(s)", len(drawn.pairing), n_pairings)
     return pd.DataFrame(
@@ -228,7 +234,8 @@ def _apart(
         named_alike = {row for row, _ in carries[0] if row_b[row] >= 0} & set(np.flatnonzero(row_b >= 0).tolist())
         numbered = all(name.isdigit() for name in adata_a.obs_names[row_b >= 0])
         # By chance, cells of one name seldom carry one barcode.
-        same_cells = not numbered and 2 * len({row for row, _ in itself}) > len(named_alike)
+        n_itself = len({row for row, _ in itself})
+        same_cells = not numbered and n_itself >= MIN_ITSELF and 2 * n_itself > len(named_alike)
         logger.info(
             "%d cells have a name that occurs in both objects: taken as %s; `same_cells=` decides otherwise",
             int((row_b >= 0).sum()),

@@ -11,7 +11,6 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
 from scmi._version import __version__
-from scmi.estimators._fold import Fold
 from scmi.estimators.inference.conditional import conditional_test
 from scmi.estimators.inputs.checks import TooFew, seeded
 from scmi.estimators.lmi import LMI
@@ -96,7 +95,7 @@ def conditional_information(
         raise ValueError(
             "`n_permutations` of the model is 0, but what is left is tested by permutation: give 1 or more."
         )
-    rows = _rows_of_pairs(adata, key, model.folds_)
+    rows = _rows_of_pairs(adata, key, model)
     covariate = covariate_of(adata, on, np.concatenate(rows))
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
@@ -108,13 +107,13 @@ def conditional_information(
     }
 
 
-def _rows_of_pairs(adata: "AnnData", key: str, folds: Sequence[Fold]) -> list[Index]:
+def _rows_of_pairs(adata: "AnnData", key: str, model: LMI) -> list[Index]:
     """The first population's cell of every pair of each fold's first pairing."""
     if not holds(adata, "adata", key, "pairs"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     pairs: pd.DataFrame = adata.uns[key]["pairs"]
-    of_fold = [pairs["cell_a"][pairs["fold"] == number] for number in range(len(folds))]
-    if [len(cells) for cells in of_fold] != [len(fold.held_out) for fold in folds]:
+    of_fold = [pairs["cell_a"][pairs["fold"] == number] for number in range(len(model.folds_))]
+    if [len(cells) for cells in of_fold] != [len(fold.held_out) for fold in model.folds_]:
         raise ValueError(f"`model` is not the one that gave `.uns[{key!r}]`: they differ in their pairs.")
     if not adata.obs_names.is_unique:
         raise ValueError("`.obs_names` are not unique, so that the cells of the pairs can't be told apart.")

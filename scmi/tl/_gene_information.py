@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scmi._docs import with_shared_docs
 from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
 from scmi.estimators.inference.permutation import benjamini_hochberg
-from scmi.tl._stored import REVERSE
+from scmi.tl._stored import REVERSE, Slots, write_together
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -107,16 +107,17 @@ def gene_information(
 
     if copy:
         adata = adata.copy()
-    adata.var[f"{column}_q"] = q
     params = {
         "key": key,
         "reverse": reverse,
         "mask_var": mask_var if mask_var is None or isinstance(mask_var, str) else "array",
     }
-    adata.uns[f"{key}_genes" if key_added is None else key_added] = {
+    stored = {
         "table": table.set_index(np.arange(len(table)).astype(str)),
         "params": {name: value for name, value in params.items() if value is not None},
     }
+    key_added = f"{key}_genes" if key_added is None else key_added
+    write_together(Slots(target=adata, var={f"{column}_q": q}, uns={key_added: stored}))
     return adata if copy else None
 
 

@@ -1,5 +1,8 @@
 """Writing an estimate into the slots of the cells and genes it came from."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from scmi.tl._sides import Population, described
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "store"]
+__all__ = ["REVERSE", "Slots", "store", "write_together"]
 
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
@@ -29,7 +32,7 @@ def store(
     key: str,
     asked: dict[str, Any],
 ) -> None:
-    """Write the slots that :func:`scmi.tl.lmi` names.
+    """Write the slots that :func:`scmi.tl.lmi` names: all of them, or none if something goes wrong on the way.
 
     Parameters
     ----------
@@ -44,15 +47,83 @@ def store(
     """
     result = model.result_
     one_object = side_a.target is side_b.target
-    for target in (side_a.target,) if one_object else (side_a.target, side_b.target):
-        _clear(target, key, result.z_x.shape[1])
-        target.uns[key] = {**_as_uns(result, asked), "pairs": _pairs(side_a, side_b, result)}
-    _write_cells(side_a, result.pairs.row_x, result.pmi, result.z_x, key)
-    _write_cells(side_b, result.pairs.row_y, result.pmi, result.z_y, key)
+    uns = {**_as_uns(result, asked), "pairs": _pairs(side_a, side_b, result)}
+    of_a = _missing(side_a.target, key, result.z_x.shape[1], uns)
+    of_b = of_a if one_object else _missing(side_b.target, key, result.z_y.shape[1], deepcopy(uns))
+    _fill_cells(of_a, side_a.rows, result.pairs.row_x, result.pmi, result.z_x, key)
+    _fill_cells(of_b, side_b.rows, result.pairs.row_y, result.pmi, result.z_y, key)
     if asked["use_rep"] is None:
         reverse = REVERSE if one_object else ""
-        _write_genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
-        _write_genes(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
+        of_a.var |= _genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
+        of_b.var |= _genes(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
+    write_together(*([of_a] if one_object else [of_a, of_b]))
+
+
+@dataclass(eq=False, kw_only=True)
+class Slots:
+    """What is about to be written to one object.
+
+    Parameters
+    ----------
+    target
+        The object.
+    obs, obsm, var, uns
+        Complete columns and entries, by name.
+    stale_var, stale_uns
+        Names of columns and entries that are to go.
+    """
+
+    target: "AnnData"
+    obs: dict[str, NDArray[Any]] = field(default_factory=dict)
+    obsm: dict[str, NDArray[Any]] = field(default_factory=dict)
+    var: dict[str, NDArray[Any]] = field(default_factory=dict)
+    uns: dict[str, Any] = field(default_factory=dict)
+    stale_var: list[str] = field(default_factory=list)
+    stale_uns: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write all of it."""
+        for name in self.stale_var:
+            del self.target.var[name]
+        for name in self.stale_uns:
+            del self.target.uns[name]
+        for slot, written in (
+            (self.target.obs, self.obs),
+            (self.target.var, self.var),
+            (self.target.obsm, self.obsm),
+            (self.target.uns, self.uns),
+        ):
+            for name, values in written.items():
+                slot[name] = values
+
+    def snapshot(self) -> Callable[[], None]:
+        """What brings the object back to what it is now."""
+        target = self.target
+        # The copies share their values, and stay as they are: whole columns are written, never parts of them.
+        obs, var, uns = target.obs.copy(deep=False), target.var.copy(deep=False), dict(target.uns)
+        obsm = {name: target.obsm[name] if name in target.obsm else None for name in self.obsm}
+
+        def restore() -> None:
+            target.obs, target.var, target.uns = obs, var, uns
+            for name, values in obsm.items():
+                if values is not None:
+                    target.obsm[name] = values
+                elif name in target.obsm:
+                    del target.obsm[name]
+
+        return restore
+
+
+def write_together(*slots: Slots) -> None:
+    """Write all or nothing: if something goes wrong, be it an interrupt, every object is what it was before."""
+    restores = [some.snapshot() for some in slots]
+    try:
+        for some in slots:
+            some.write()
+    except BaseException:
+        for restore in restores:
+            restore()
+        raise
 
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
@@ -95,46 +166,53 @@ def _pairs(side_a: Population, side_b: Population, result: LMIResult) -> pd.Data
     return pd.DataFrame({"cell_a": names[0], "cell_b": names[1], "fold": result.fold[chosen]}, index=index)
 
 
-def _clear(adata: "AnnData", key: str, n_latent: int) -> None:
-    """Fill every slot with its missing value; the cells that were estimated are written over it."""
-    adata.obs[f"{key}_pmi"] = np.nan
-    adata.obs[f"{key}_pmi_sd"] = np.nan
-    adata.obs[f"{key}_n"] = 0
-    adata.obsm[f"X_{key}"] = np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)
-    for name in (f"{key}_r2", f"{key}_r2{REVERSE}"):
-        for end in ("", "_null", "_p", "_q"):
-            if name + end in adata.var.columns:
-                del adata.var[name + end]
-    # What others made of the earlier estimate, under whatever name: a trend of old pMI would be drawn beside the new.
-    for name in [name for name in adata.uns if _is_derived(adata, name, key)]:
-        del adata.uns[name]
+def _missing(adata: "AnnData", key: str, n_latent: int, uns: dict[str, Any]) -> Slots:
+    """Every slot with its missing value; the cells that were estimated are written over it."""
+    columns = [name + end for name in (f"{key}_r2", f"{key}_r2{REVERSE}") for end in ("", "_null", "_p", "_q")]
+    return Slots(
+        target=adata,
+        obs={
+            f"{key}_pmi": np.full(adata.n_obs, np.nan),
+            f"{key}_pmi_sd": np.full(adata.n_obs, np.nan),
+            f"{key}_n": np.zeros(adata.n_obs, dtype=np.int64),
+        },
+        obsm={f"X_{key}": np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)},
+        uns={key: uns},
+        stale_var=[name for name in columns if name in adata.var.columns],
+        # What others made of the earlier estimate, under whatever name: a trend of old pMI would be drawn beside the
+        # new.
+        stale_uns=[name for name in adata.uns if _is_derived(adata, name, key)],
+    )
 
 
 def _is_derived(adata: "AnnData", name: str, key: str) -> bool:
     return holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
 
 
-def _write_cells(
-    side: Population, paired: NDArray[np.int64], pmi: NDArray[np.float64], latent: NDArray[np.float32], key: str
+def _fill_cells(
+    slots: Slots,
+    rows: NDArray[np.int64],
+    paired: NDArray[np.int64],
+    pmi: NDArray[np.float64],
+    latent: NDArray[np.float32],
+    key: str,
 ) -> None:
-    n, mean, sd = _per_cell(paired, pmi, len(side.rows))
-    obs, rows = side.target.obs, side.rows
+    n, mean, sd = _per_cell(paired, pmi, len(rows))
     for column, values in ((f"{key}_pmi", mean), (f"{key}_pmi_sd", sd), (f"{key}_n", n)):
-        whole = obs[column].to_numpy(copy=True)
-        whole[rows] = values
-        obs[column] = whole
-    side.target.obsm[f"X_{key}"][rows] = latent
+        slots.obs[column][rows] = values
+    slots.obsm[f"X_{key}"][rows] = latent
 
 
-def _write_genes(
+def _genes(
     side: Population, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
-) -> None:
+) -> dict[str, NDArray[np.float64]]:
     mask = gene_mask(side.target, side.name, mask_var)
     used = slice(None) if mask is None else mask
+    columns = {}
     for end, values in (("", information.r2), ("_null", information.null), ("_p", information.p)):
-        whole = np.full(side.target.n_vars, np.nan)
-        whole[used] = values
-        side.target.var[column + end] = whole
+        columns[column + end] = np.full(side.target.n_vars, np.nan)
+        columns[column + end][used] = values
+    return columns
 
 
 def _per_cell(

@@ -81,6 +81,77 @@ def test_files_that_do_not_fit(folder):
         sm.datasets.larry(folder)
 
 
+MATRIX = b"%%MatrixMarket matrix coordinate real general\n"
+LINES = METADATA.encode().splitlines(keepends=True)
+# Each of a kind: which file, and what it then holds (None: the file named instead), packed unless it says otherwise.
+DAMAGED = {
+    "packed and cut off": ("counts", lambda raw: gzip.compress(raw)[:-20], False),
+    "damaged within": ("counts", lambda raw: gzip.compress(raw)[:30] + bytes(9) + gzip.compress(raw)[39:], False),
+    "text cut off": ("counts", lambda raw: raw[:-12], True),
+    "clones cut off": ("clones", lambda raw: gzip.compress(raw)[:-9], False),
+    "metadata cut off": ("metadata", lambda raw: gzip.compress(raw)[:-9], False),
+    "genes cut off": ("genes", lambda raw: gzip.compress(raw)[:-9], False),
+    "a web page": ("counts", lambda raw: b"<!DOCTYPE html><html></html>", False),
+    "a packed web page": ("genes", lambda raw: b"<html>\n<body>\n</body>\n</html>", True),
+    "empty": ("pseudotime", lambda raw: b"", False),
+    "packed emptiness": ("metadata", lambda raw: b"", True),
+    "no genes": ("genes", lambda raw: b"", True),
+    "not packed": ("clones", lambda raw: raw, False),
+    "a row less": ("metadata", lambda raw: b"".join(LINES[:-1]), True),
+    "a row of counts less": ("counts", lambda raw: MATRIX + b"5 4 1\n1 1 1.0\n", True),
+    "a gene more": ("genes", lambda raw: raw + b"Mpo\n", True),
+    "no number in the counts": ("counts", lambda raw: MATRIX + b"6 4 1\n1 1 one\n", True),
+    "no number in the layout": ("metadata", lambda raw: raw.replace(b"1.5", b"left"), True),
+    "another matrix": ("counts", lambda raw: raw.replace(b"coordinate", b"array"), True),
+    "a bad header": ("counts", lambda raw: b"%MatrixMarket" + raw, True),
+    "entries outside": ("clones", lambda raw: MATRIX + b"6 3 1\n7 1 1\n", True),
+    "more entries than told": ("clones", lambda raw: MATRIX + b"6 3 1\n1 1 1\n2 1 1\n", True),
+    "a size beyond all": ("clones", lambda raw: MATRIX + b"6 3 99999999999999\n1 1 1\n", True),
+    "negative counts": ("counts", lambda raw: MATRIX + b"6 4 1\n1 1 -1.5\n", True),
+    "NaN in the counts": ("counts", lambda raw: MATRIX + b"6 4 1\n1 1 nan\n", True),
+    "complex counts": ("counts", lambda raw: MATRIX.replace(b"real", b"complex") + b"6 4 1\n1 1 1 1\n", True),
+    "clones in fractions": ("clones", lambda raw: MATRIX + b"6 3 1\n1 1 .5\n", True),
+    "counts for clones": ("clones", None, "counts"),
+    "genes for metadata": ("metadata", None, "genes"),
+    "metadata for genes": ("genes", None, "metadata"),
+    "pseudotime for metadata": ("metadata", None, "pseudotime"),
+    "metadata for counts": ("counts", None, "metadata"),
+    "a column less": ("metadata", lambda raw: raw.replace(b"SPRING-x", b"x"), True),
+    "a value less": ("metadata", lambda raw: raw.replace(b"d4_1\t", b"\t"), True),
+    "no text": ("metadata", lambda raw: raw + b"\xff\xfe\tA\n", True),
+    "a cell twice": ("pseudotime", lambda raw: raw + b"3\t1\n", True),
+    "a cell too many": ("pseudotime", lambda raw: raw + b"6\t1\n", True),
+    "half a cell": ("pseudotime", lambda raw: raw + b"1.5\t1\n", True),
+    "pseudotime without numbers": ("pseudotime", lambda raw: raw + b"1\tlate\n", True),
+    "pseudotime without end": ("pseudotime", lambda raw: raw + b"1\tinf\n", True),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_files_are_named(folder, kind):
+    name, damage, packed = DAMAGED[kind]
+    file = folder / FILES[name]
+    content = (folder / FILES[packed]).read_bytes() if damage is None else damage(gzip.decompress(file.read_bytes()))
+    file.write_bytes(gzip.compress(content) if packed is True else content)
+    with pytest.raises(ValueError) as error:
+        sm.datasets.larry(folder)
+    assert str(file) in str(error.value)
+    assert "Delete it" in str(error.value) and "the right file in its place" in str(error.value)
+
+
+def test_damaged_downloads_are_mended(folder, server, tmp_path, monkeypatch):
+    server.files = {f"/{name}": (folder / name).read_bytes() for name in FILES.values()}
+    monkeypatch.setattr(_larry_files, "URL", server.url)
+    cache = tmp_path / "cache"
+    expected = sm.datasets.larry(cache, progress=False)
+    for name, content in zip(FILES.values(), (b"", b"<html>", gzip.compress(b"?"), b"text", b"\x1f\x8b"), strict=True):
+        (cache / name).write_bytes(content)
+    with pytest.warns(UserWarning, match="downloaded again"):
+        again = sm.datasets.larry(cache, progress=False)
+    assert (again.X != expected.X).nnz == 0 and again.obs.equals(expected.obs)
+    assert len(server.asked) == 2 * len(FILES)
+
+
 def test_fates_of_the_real_clones():
     """781 of the cells with their real clones: never more mates than the published table, made from all cells, has."""
     if not (DATA / "larry").exists():

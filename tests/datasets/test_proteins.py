@@ -56,6 +56,31 @@ def test_pairs_fit_the_embeddings(tmp_path):
 
 
 def test_an_answer_that_is_no_table(tmp_path):
-    (tmp_path / _proteins.PAIRS_FILE).write_text("Something is not entirely good:\n")
-    with pytest.raises(ValueError, match="not a table of interactions"):
-        sm.datasets.omnipath_pairs(tmp_path)
+    file = tmp_path / _proteins.PAIRS_FILE
+    for text, why in (
+        ("Something is not entirely good:\n", "not a table"),
+        ("a\tb\n1\t2\n", "'source' and 'target' of a table of interactions"),
+        (HEADER + 'P01308\t"P06213\t1\n', "EOF inside string"),
+        ("", "empty"),
+        ("<html>", "web page"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=why) as error:
+            sm.datasets.omnipath_pairs(tmp_path)
+        assert str(file) in str(error.value) and "Delete it" in str(error.value)
+
+
+def test_embeddings_that_are_none(tmp_path):
+    file = tmp_path / "UP000005640_9606" / "per-protein.h5"
+    file.parent.mkdir()
+    with h5py.File(tmp_path / "source.h5", "w") as source:
+        source["P01308"] = np.arange(1000.0)
+        source["P06213"] = np.arange(1000.0)
+    whole = (tmp_path / "source.h5").read_bytes()
+    with h5py.File(tmp_path / "nan.h5", "w") as source:
+        source["P01308"] = [np.nan, 1.0]
+    for content in (whole[:1500], whole[:-3000], b"<html>", b"", (tmp_path / "nan.h5").read_bytes()):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="Delete it") as error:
+            sm.datasets.uniprot_embeddings(path=tmp_path)
+        assert str(file) in str(error.value)

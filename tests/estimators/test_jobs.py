@@ -8,7 +8,7 @@ import joblib
 import pytest
 import torch
 
-from scmi.estimators._jobs import run_folds, run_jobs
+from scmi.estimators._jobs import _FOUND, run_folds, run_jobs
 
 
 def square(value, progress):
@@ -71,3 +71,41 @@ def test_folds_share_the_threads_and_leave_them_as_they_were():
         assert torch.get_num_threads() == 5
     finally:
         torch.set_num_threads(before)
+
+
+def test_folds_of_two_calls_at_once_have_the_threads_that_each_would_have_alone():
+    meet = threading.Barrier(2, timeout=30)
+    taken = []
+
+    def job(*, threads, progress):
+        torch.set_num_threads(threads)
+        meet.wait()  # both calls are in their first fold, and have set the process's number
+        taken.append(threads)
+        meet.wait()
+
+    def call():
+        run_folds([job] * 2, 1, lambda done, loss: None)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(6)
+    try:
+        first = threading.Thread(target=call)
+        second = threading.Thread(target=call)
+        first.start()
+        while not _FOUND:
+            time.sleep(0.001)
+        second.start()
+        first.join()
+        second.join()
+        assert taken == [3] * 4
+        assert not _FOUND
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_backend_that_returns_everything_at_once():
+    seen = []
+    with joblib.parallel_config(backend="multiprocessing"):
+        results = run_jobs([partial(square, v) for v in range(2)], 2, lambda done, loss: seen.append(done))
+    assert results == [0, 1]
+    assert seen == [1.0, 2.0]

@@ -3,7 +3,7 @@
 - Two cells are paired only if they carry the same barcode; each pairing has every shared barcode once.
 - Each cell of a barcode is drawn equally often; the same seed draws the same table.
 - All ways to write a barcode (category, text, numbers, bool, matrix, DataFrame, cell names) mean the same.
-- What means "no barcode" is never a barcode; 0 and -1 are barcodes unless named.
+- What means "no barcode" is never a barcode; 0 is one unless named.
 - Barcodes linked by a cell are in one group; no couple of cells comes twice in a pairing.
 - Mistakes are named with their slot and the way out, before anything is drawn.
 """
@@ -127,19 +127,19 @@ def test_missing_is_no_barcode(missing, dtype):
     assert match_clones(a, b, "clone").barcodes.tolist() == ["x"]
 
 
-def test_zero_and_minus_one_are_barcodes_unless_named():
+def test_zero_is_a_barcode_unless_named_and_minus_one_is_none():
     a, b = cells(clone=[0, -1, 5]), cells(clone=[5.0, 0.0, -1.0])
-    assert match_clones(a, b, "clone").barcodes.tolist() == [-1, 0, 5]
-    assert match_clones(a, b, "clone", na_values=0).barcodes.tolist() == [-1, 5]
+    assert match_clones(a, b, "clone").barcodes.tolist() == [0, 5]
+    assert match_clones(a, b, "clone", na_values=0).barcodes.tolist() == [5]
     for several in ([0, -1], (0, -1), {0, -1}, np.array([0, -1]), pd.Index([0, -1])):
         assert match_clones(a, b, "clone", na_values=several).barcodes.tolist() == [5]
 
 
 def test_na_values_as_text():
-    a, b = cells(clone=["none", "x"]), cells(clone=["x", "none"])
-    assert match_clones(a, b, "clone", na_values="none").barcodes.tolist() == ["x"]
+    a, b = cells(clone=["off", "x"]), cells(clone=["x", "off"])
+    assert match_clones(a, b, "clone", na_values="off").barcodes.tolist() == ["x"]
     # One that fits is enough: the other may be meant for another object.
-    assert match_clones(a, b, "clone", na_values=[0, "none"]).barcodes.tolist() == ["x"]
+    assert match_clones(a, b, "clone", na_values=[0, "off"]).barcodes.tolist() == ["x"]
 
 
 def test_na_values_repair_a_mixed_column():
@@ -292,6 +292,7 @@ def test_log(caplog):
         "adata_a: 4 of 5 cells with a barcode (adata_a.obs['clone']), 3 barcodes",
         "adata_b: 4 of 4 cells with a barcode (adata_b.obs['clone']), 3 barcodes",
         "2 barcodes are shared",
+        "4 cells have a name that occurs in both objects: taken as different cells; `same_cells=` decides otherwise",
         "4 pairs of cells in 2 pairing(s)",
     ]
 
@@ -423,13 +424,13 @@ def test_matrix_that_is_none():
 
 def test_dominant_barcode():
     fill = [str(i) for i in range(5)]
-    a, b = cells(clone=["none"] * 95 + fill), cells(clone=["none", *fill])
+    a, b = cells(clone=["off"] * 95 + fill), cells(clone=["off", *fill])
     with pytest.raises(
-        ValueError, match=r"`adata_a.obs\['clone'\]`, barcode 'none' covers 95% of the 100 .* pass `na_values='none'`"
+        ValueError, match=r"`adata_a.obs\['clone'\]`, barcode 'off' covers 95% of the 100 .* pass `na_values='off'`"
     ):
         pair_clones(a, b, "clone")
-    assert match_clones(a, b, "clone", na_values="none").barcodes.tolist() == fill
-    with pytest.raises(ValueError, match=r"`adata_b.obs\['clone'\]`, barcode 'none' covers 95%"):
+    assert match_clones(a, b, "clone", na_values="off").barcodes.tolist() == fill
+    with pytest.raises(ValueError, match=r"`adata_b.obs\['clone'\]`, barcode 'off' covers 95%"):
         pair_clones(b, a, "clone")
 
 

@@ -9,6 +9,7 @@ from scipy.special import gammaln
 from scipy.stats import pearson3
 
 from scmi.estimators._fold import Fold
+from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Index, Matrix, Values
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def summarise(folds: Sequence[FeatureMoments]) -> FeatureInformation:
 
 def _moments(matrix: Matrix, rows: Index, scale: "Scale", decoder: "nn.Module", latent: Values) -> FeatureMoments:
     """Compare the rows with what the decoder makes of their partners' latents, some rows at a time."""
+    prepare_torch()
     import torch
 
     from scmi.estimators.inputs.rows import Rows

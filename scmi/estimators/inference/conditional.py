@@ -18,7 +18,7 @@ from scmi.estimators.neighbours.windows import Metric
 from scmi.typing import MatrixLike, Rng
 
 from .heldout import HeldOut, some_rows
-from .permutation import PermutationTest, p_value, permutation_test
+from .permutation import PermutationTest, check_folds, p_value, permutation_test
 
 __all__ = ["conditional_test", "local_permutation_test", "within_strata"]
 
@@ -64,6 +64,7 @@ def local_permutation_test(
     """
     check_counts(n_permutations=n_permutations)
     rng = as_generator(rng)
+    check_folds(folds)
     if len(z) != len(folds):
         raise ValueError(f"`z` has {len(z)} entries for {len(folds)} folds; pass the covariate of each fold's pairs.")
     total, n_pairs = np.zeros(n_permutations + 1), 0

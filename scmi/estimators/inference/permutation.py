@@ -20,6 +20,7 @@ __all__ = [
     "PermutationTest",
     "benjamini_hochberg",
     "check_exchangeable",
+    "check_folds",
     "p_value",
     "permutation_test",
     "permutations_within",
@@ -122,8 +123,7 @@ def benjamini_hochberg(p: ArrayLike) -> Values:
 
 
 def _check_testable(folds: Sequence[HeldOut], ksg: KSG) -> None:
-    if not folds:
-        raise ValueError("`folds` is empty; pass the held-out pairs of at least one fold.")
+    check_folds(folds)
     fewest = min(map(len, folds))
     if fewest <= ksg.k:
         raise TooFew(
@@ -131,6 +131,12 @@ def _check_testable(folds: Sequence[HeldOut], ksg: KSG) -> None:
             "pairs or a smaller k."
         )
     check_exchangeable([fold.strata for fold in folds])
+
+
+def check_folds(folds: Sequence[HeldOut]) -> None:
+    """Raise where there is no fold."""
+    if not folds:
+        raise ValueError("`folds` is empty; pass the held-out pairs of at least one fold.")
 
 
 def check_exchangeable(strata: Sequence[Index]) -> None:

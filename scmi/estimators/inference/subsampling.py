@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 import pandas as pd
 
@@ -15,6 +14,7 @@ from scmi.estimators.neighbours.windows import Metric
 from scmi.typing import Bits, Index, Rng, Values
 
 from .heldout import HeldOut
+from .permutation import check_folds
 
 __all__ = ["DRIFT", "DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
 
@@ -26,8 +26,6 @@ PARTITIONS = 20
 ENOUGH, FEWEST = 5, 2
 # Fewer numbers of subsets don't show how the variance falls.
 TO_FIT = 4
-# Smaller samples gain less from a second thread than it takes to wake it.
-SERIAL = 512
 NEIGHBOURS = (1, 2, 3, 5, 7, 10)
 # Standard errors by which half the pairs, or twice the neighbours, may move a settled estimate. Of 375 Gaussian samples
 # (75 settings: 1 to 9 dimensions, 0 to 3 bits, 200 to 1,400 pairs) one without bias exceeded them; in every setting
@@ -217,6 +215,7 @@ def _subsample(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Mean and sd of the estimates of disjoint subsets, over all folds; what would be too small is left out."""
+    check_folds(folds)
     # Ties are parted once, not anew in every subset.
     samples = [_Sample.of(fold, metric) for fold in folds]
     compared = [None] * len(folds) if others is None else [_Sample.of(other, metric) for other in others]
@@ -275,15 +274,10 @@ def _estimates(
             "of enough pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
         )
     values = np.full((len(ks), n_subsets), np.nan)
-    n_threads = numba.get_num_threads()
-    numba.set_num_threads(n_threads if smallest > SERIAL else 1)
-    try:
-        for i, k in enumerate(ks):
-            if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
-                ksg = KSG(k, metric)
-                values[i] = _means(sample, part, ksg) - (0 if other is None else _means(other, part, ksg))
-    finally:
-        numba.set_num_threads(n_threads)
+    for i, k in enumerate(ks):
+        if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
+            ksg = KSG(k, metric)
+            values[i] = _means(sample, part, ksg) - (0 if other is None else _means(other, part, ksg))
     return values
 
 

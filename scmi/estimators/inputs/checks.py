@@ -39,9 +39,10 @@ def check_same_length(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> i
 
 def as_codes(labels: Any, n: int, name: str, *, sort: bool = False) -> Index:
     """Labels as integers from 0, in the order in which they appear or sorted; a missing label raises."""
-    codes, _ = pd.factorize(np.asarray(labels), sort=sort)
-    if codes.shape != (n,):
-        raise ValueError(f"{name} has shape {np.shape(labels)}; expected one label for each of {n} pairs.")
+    array = np.asarray(labels)
+    if array.shape != (n,):
+        raise ValueError(f"{name} has shape {array.shape}; expected one label for each of {n} pairs.")
+    codes, _ = pd.factorize(array, sort=sort)
     if (codes < 0).any():
         raise ValueError(
             f"{name} misses {int((codes < 0).sum())} of {n} labels, the first at pair {int(np.argmin(codes))}. Drop "
@@ -86,4 +87,5 @@ def seeded(rng: Rng) -> tuple[np.random.Generator, int | None]:
     """A generator, and the seed that makes it again; None for a generator that was given."""
     if rng is None:
         rng = int(np.random.SeedSequence().generate_state(1)[0])
-    return as_generator(rng), None if isinstance(rng, np.random.Generator) else int(rng)
+    generator = as_generator(rng)
+    return generator, int(rng) if isinstance(rng, numbers.Integral) else None

@@ -12,6 +12,7 @@ from scmi._warnings import warn
 from scmi.typing import Matrix, MatrixLike
 
 from .matrices import as_array
+from .stored import is_of
 
 __all__ = ["one_hot", "warn_of_codes"]
 
@@ -36,14 +37,14 @@ def one_hot(values: MatrixLike, name: str) -> MatrixLike:
 
 
 def _labels(values: Any, name: str) -> NDArray[Any] | None:
-    polars = sys.modules.get("polars")
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         values = values.iloc[:, 0]
-    elif polars is not None and isinstance(values, polars.DataFrame) and values.shape[1] == 1:
+    elif is_of(values, "polars", "DataFrame") and values.shape[1] == 1:
         values = values.to_series()
     if isinstance(values, pd.Categorical | pd.Series | pd.Index) and isinstance(values.dtype, pd.CategoricalDtype):
         return np.asarray(values, dtype=object)
-    if polars is not None and isinstance(values, polars.Series):
+    if is_of(values, "polars", "Series"):
+        polars: Any = sys.modules["polars"]
         if values.dtype in (polars.Categorical, polars.Enum, polars.String):
             return np.asarray(values.cast(polars.String).to_list(), dtype=object)
         return None

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from scmi.typing import Matrix, Values
 
-from .stored import Kept, Piece, Stored, as_stored, is_sparse
+from .stored import Kept, Piece, Stored, as_stored, is_of, is_sparse
 
 __all__ = ["as_array", "as_matrix", "as_points", "count_copies", "with_unpaired"]
 
@@ -55,13 +55,14 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     if hasattr(values, "obsm"):
         raise TypeError(f"{name} is an object of type {type(values).__name__}; pass its matrix, such as `adata.X`.")
     # Whoever has a tensor or a frame has imported its package.
-    torch, pandas = sys.modules.get("torch"), sys.modules.get("pandas")
-    if torch is not None and isinstance(values, torch.Tensor):
+    if is_of(values, "torch", "Tensor"):
+        torch: Any = sys.modules["torch"]
         values = values.detach().cpu()
         if values.layout != torch.strided:
             values = values.to_dense()
         return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
-    if pandas is not None and isinstance(values, pandas.DataFrame | pandas.Series):
+    if is_of(values, "pandas", "DataFrame", "Series"):
+        pandas: Any = sys.modules["pandas"]
         types = values.dtypes if isinstance(values, pandas.DataFrame) else [values.dtype]
         array = values.to_numpy()
         # Columns that know of missing values come out as objects.
@@ -81,7 +82,7 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
         raise ValueError(
             f"{name} is not an array: its rows differ in length, or are not rows of numbers ({type(values).__name__})."
         ) from error
-    if array.ndim == 0:
+    if array.ndim == 0 and not hasattr(values, "shape"):
         raise TypeError(
             f"{name} is a {type(values).__name__}, not samples x features; pass an array, a frame or a sparse matrix "
             "(what is lazy has to be collected first)."

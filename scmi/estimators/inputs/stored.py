@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scmi.typing import Index, Matrix
 
-__all__ = ["Kept", "Piece", "Stored", "as_stored", "is_sparse", "pieces", "take_rows"]
+__all__ = ["Kept", "Piece", "Stored", "as_stored", "is_of", "is_sparse", "pieces", "take_rows"]
 
 # A matrix whose chosen columns take no more than this, as they are stored, is read once and kept in memory.
 KEPT_BYTES = 2**31
@@ -132,12 +132,11 @@ def as_stored(values: Any, name: str) -> Stored | None:
     if isinstance(values, Stored):
         return values
     # Whoever has such an array has imported its package.
-    dask, h5py = sys.modules.get("dask.array"), sys.modules.get("h5py")
-    if dask is not None and isinstance(values, dask.Array):
+    if is_of(values, "dask.array", "Array"):
         if np.isnan(values.shape).any():
             raise ValueError(f"{name} is a Dask array with chunks of unknown size; `.compute_chunk_sizes()` first.")
         return None if values.ndim == 1 else Stored(_Chunks(values))
-    if h5py is not None and isinstance(values, h5py.Dataset):
+    if is_of(values, "h5py", "Dataset"):
         return None if values.ndim == 1 else Stored(_File(values, sparse=False))
     if hasattr(values, "to_memory") and getattr(values, "format", None) in ("csr", "csc"):
         if values.format == "csc":
@@ -147,6 +146,16 @@ def as_stored(values: Any, name: str) -> Stored | None:
             )
         return Stored(_File(values, sparse=True))
     return None
+
+
+def is_of(values: Any, package: str, *names: str) -> bool:
+    """Whether an object is of one of these classes of a package, which is not imported for that.
+
+    Whoever has such an object has imported its package, and waited until all of its classes were there; another thread
+    may be halfway through.
+    """
+    module = sys.modules.get(package)
+    return isinstance(values, tuple(found for name in names if (found := getattr(module, name, None)) is not None))
 
 
 def is_sparse(matrix: Any) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scmi._progress import Tick
+from scmi.estimators.neighbours.parallel import importing
 from scmi.estimators.settings import Settings
 from scmi.typing import Values
 
@@ -46,7 +47,7 @@ def resolve_device(device: str) -> torch.device:
     if device != "auto":
         try:
             return torch.device(device)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise ValueError(f"device={device!r} is not a torch device; use 'auto', 'cpu', 'cuda' or 'mps'.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
@@ -86,7 +87,10 @@ def descend(
         Validation loss of the untrained model, which counts as step 0; None if it doesn't compete.
     """
     device = next(model.parameters()).device
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, eps=epsilon, fused=device.type != "mps")
+    with importing():  # the first optimiser has torch import its compiler
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=settings.learning_rate, eps=epsilon, fused=device.type != "mps"
+        )
     max_steps, check_every, patience = settings.budget(steps_per_epoch)
     best, best_loss, best_step = _copy(model), np.inf if start is None else start, 0
     course = [] if start is None else [(0, 0.0, start)]

@@ -9,6 +9,7 @@ from scmi.typing import Index, Values
 
 from ._nearest import insert
 from .ksg import KSG
+from .parallel import Kernel, compiled
 from .permuted import sorted_blocks
 
 __all__ = ["count_psi", "local_permutation"]
@@ -39,7 +40,7 @@ def count_psi(x: Values, y: Values, z: Values, permutations: NDArray[np.int32], 
     return value
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _count(
     start: int,
     order_yz: Index,
@@ -77,7 +78,7 @@ def _count(
             value[p, start + b] = psi[n_xz] + psi[n_yz] - psi[n_z]
 
 
-@numba.njit(cache=True)
+@compiled
 def _distance(x: Values, i: int, j: int, euclidean: bool) -> float:
     """Between two points; squared, if Euclidean."""
     d = 0.0
@@ -92,7 +93,7 @@ def local_permutation(near: Index, rng: np.random.Generator) -> NDArray[np.int32
     return _assign(rng.permuted(near, axis=1), rng.permutation(len(near)))
 
 
-@numba.njit(cache=True)
+@compiled
 def _assign(candidates: Index, turns: Index) -> NDArray[np.int32]:
     used = np.zeros(len(candidates), np.bool_)
     chosen = np.empty(len(candidates), np.int32)

@@ -1,13 +1,13 @@
 """The k smallest distances seen so far: the loop that every kernel has inside."""
 
-import numba
-
 from scmi.typing import Values
+
+from .parallel import compiled
 
 __all__ = ["insert"]
 
 
-@numba.njit(cache=True)
+@compiled
 def insert(nearest: Values, d: float) -> float:
     """Put a distance below the largest in its place; the new largest is returned. ``nearest`` is sorted."""
     p = len(nearest) - 1

@@ -9,6 +9,7 @@ from scmi.typing import Values
 
 from ._nearest import insert
 from .ksg import KSG
+from .parallel import Kernel
 from .windows import distances, features_first
 
 __all__ = ["all_pairs", "rows_at_once"]
@@ -53,7 +54,7 @@ def all_pairs(x: Values, y: Values, reference_x: Values, reference_y: Values, ks
     return scores
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _to_reference(query: Values, reference: Values, euclidean: bool) -> Values:
     distance = np.empty((query.shape[1], reference.shape[1]))
     for i in numba.prange(query.shape[1]):
@@ -61,7 +62,7 @@ def _to_reference(query: Values, reference: Values, euclidean: bool) -> Values:
     return distance
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _score(
     sorted_x: Values,
     order: NDArray[np.int32],

@@ -17,6 +17,7 @@ from scmi.typing import Index, Values
 
 from ._nearest import insert
 from .ksg import KSG, count_copies_of, of_common_size, parted
+from .parallel import Kernel
 from .windows import Metric
 
 __all__ = ["permuted_sums", "sorted_blocks"]
@@ -83,7 +84,7 @@ def sorted_blocks(*spaces: Values, metric: Metric) -> Iterator[tuple[int, Index,
         yield start, order, np.take_along_axis(distance, order, axis=1)
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _distances(points: Values, start: int, stop: int, euclidean: bool) -> Values:
     n = points.shape[1]
     distance = np.zeros((stop - start, n))
@@ -104,7 +105,7 @@ def _distances(points: Values, start: int, stop: int, euclidean: bool) -> Values
     return distance
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _walk(
     order: Index,
     distance: Values,
@@ -153,7 +154,7 @@ def _walk(
         total[p] += subtotal
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _count_nearer(distance: Values, radius: Values, psi: Values, total: Values) -> None:
     """Add digamma of each row's count in y, the distances being sorted."""
     n_permutations = radius.shape[1]

@@ -8,6 +8,7 @@ import numpy as np
 from scmi.typing import Index, Values
 
 from ._nearest import insert
+from .parallel import Kernel, compiled
 
 __all__ = ["Counts", "Metric", "distances", "features_first", "marginal_counts"]
 
@@ -16,6 +17,8 @@ Counts = tuple[Index, Index]
 
 # Values looked at together: few enough to stay in the first-level cache, many enough to fill the vector registers.
 BLOCK = 256
+# Fewer points than this, each with each, gain less from a second thread than it takes to wake it.
+SERIAL = 512
 
 
 def marginal_counts(
@@ -52,7 +55,8 @@ def marginal_counts(
     order_x, order_y = np.argsort(reference_x[:, column_x]), np.argsort(reference_y[:, column_y])
     # Neighbouring queries share their windows, which are then still in the cache.
     order = order_x if same else np.argsort(query_x[:, column_x])
-    counts = _count(
+    count = _count if len(query_x) * len(reference_x) > SERIAL**2 else _count.serial
+    counts = count(
         features_first(query_x[order]),
         features_first(query_y[order]),
         features_first(reference_x[order_x]),
@@ -73,7 +77,7 @@ def features_first(points: Values) -> Values:
     return np.ascontiguousarray(points.T)
 
 
-@numba.njit(cache=True, parallel=True)
+@Kernel
 def _count(
     query_x: Values,
     query_y: Values,
@@ -104,7 +108,7 @@ def _count(
     return count_x, count_y
 
 
-@numba.njit(cache=True)
+@compiled
 def _kth_distance(
     query_x: Values,
     query_y: Values,
@@ -156,7 +160,7 @@ def _kth_distance(
             high = stop
 
 
-@numba.njit(cache=True)
+@compiled
 def _count_within(
     query: Values, i: int, points: Values, column: int, radius: float, euclidean: bool, distance: Values
 ) -> int:
@@ -176,7 +180,7 @@ def _count_within(
     return count
 
 
-@numba.njit(cache=True)
+@compiled
 def distances(points: Values, query: Values, i: int, start: int, stop: int, euclidean: bool, out: Values) -> None:
     """Distances of query i to the points of a block; squared, if Euclidean."""
     n_features = points.shape[0]

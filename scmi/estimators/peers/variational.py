@@ -13,6 +13,7 @@ from scmi.estimators._jobs import run_folds
 from scmi.estimators.inputs.checks import as_codes, as_generator, check_same_length
 from scmi.estimators.inputs.matrices import as_matrix
 from scmi.estimators.inputs.pairing import check_enough, rowwise, split
+from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.estimators.result import MIResult
 from scmi.estimators.settings import Settings
 from scmi.typing import Bits, Index, Matrix, MatrixLike, Rng
@@ -233,15 +234,12 @@ def _fit_fold(
     threads: int,
     progress: Tick,
 ) -> tuple[Bits, "History"]:
-    # torch takes seconds to import, so it waits until a critic is trained.
-    import torch
-
+    prepare_torch(threads)
     from scmi.estimators.inputs.rows import Rows, fit_scale
     from scmi.estimators.latent.descend import resolve_device
 
     from .critics import BOUNDS, evaluate, fit_critic
 
-    torch.set_num_threads(threads)
     target = resolve_device(device)
     rows_x, rows_y = (Rows(side, fit_scale(side, training), target) for side in (x, y))
     to_fit, to_validate = _validation_split(groups[training], settings.validation, rng)
