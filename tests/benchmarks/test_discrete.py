@@ -1,4 +1,6 @@
-"""Bits of counts, labels, rounded numbers and rows that recur: ``pytest -m benchmark -s tests/benchmarks/test_discrete.py``.
+"""Bits of counts, labels, rounded numbers and recurring rows.
+
+Run ``pytest -m benchmark -s tests/benchmarks/test_discrete.py``.
 
 Each test prints the table that it judges. An error counts where the mean over data sets is more than .1 bit, or 10 %,
 from the truth. Where the same happens to Gaussians of as many columns with the same bits in each, which have no ties,
@@ -21,7 +23,7 @@ from scmi.estimators.neighbours.windows import marginal_counts
 from scmi.tl import _interactions as interactions
 from tests.conftest import DATA
 
-from ._discrete import Setting, grid, labels, label_and_number, on_off, recurring, rounded, shared_counts, sparse_genes
+from ._discrete import Setting, grid, label_and_number, labels, on_off, recurring, rounded, shared_counts, sparse_genes
 
 pytestmark = pytest.mark.benchmark
 

@@ -103,8 +103,20 @@ def test_clonotypes_pair_cells_and_missing_ones_do_not(modalities):
     assert 0 < missing.sum() < 320
     # One clone, real and expanded, is worth the warning that it gets.
     with pytest.warns(UserWarning, match="covers 30% of the 258 barcoded cells"):
-        sm.tl.lmi(rna, adt, pair_key="CTaa", model=LINEAR)
+        sm.tl.lmi(rna, adt, pair_key="CTaa", model=LINEAR, same_cells=False)
     assert rna.uns["lmi"]["n_pairs"] == rna.obs["CTaa"].nunique()
     assert rna.obs.loc[missing, "lmi_pmi"].isna().all()
     assert (rna.obs.loc[missing, "lmi_n"] == 0).all()
     assert (rna.obs.loc[~missing, "lmi_n"] > 0).any()
+
+
+@pytest.mark.filterwarnings("ignore:.*covers 30% of the 258 barcoded cells:UserWarning")
+def test_most_clonotypes_are_of_one_cell_and_that_is_not_paired_with_itself(modalities):
+    rna, adt = modalities
+    cells = rna.obs["CTaa"].value_counts()
+    several = int((cells > 1).sum())
+    with (
+        pytest.warns(UserWarning, match=f"{len(cells) - several} barcodes with no other cell are left out"),
+        pytest.raises(ValueError, match=f"Only {several} pairs to estimate from"),
+    ):
+        sm.tl.lmi(rna, adt, pair_key="CTaa", model=LINEAR)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.special import digamma
 from scipy.spatial.distance import cdist
+from scipy.special import digamma
 
 import scmi as sm
 from scmi.estimators.neighbours.ksg import KSG, N_DRAWS, count_copies_of, log_density_ratio, parted
