@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import joblib
 
 from scmi._progress import Tick
-from scmi.estimators.neighbours.parallel import prepare_torch
+from scmi.estimators.neighbours.parallel import forked, prepare_torch
 
 __all__ = ["FoldJob", "Job", "run_folds", "run_jobs"]
 
@@ -83,6 +83,9 @@ def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
     Jobs run in threads, since torch works outside Python's lock and the data need not be copied; in a
     :func:`joblib.parallel_config` context they run wherever its backend takes them.
     """
+    if forked():
+        # Torch in two threads of such a process at once has ended it (a segmentation fault in one of a dozen).
+        n_jobs = 1
     board = _Board(len(jobs), progress)
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     shared = getattr(backend, "supports_sharedmem", False)

@@ -85,7 +85,7 @@ def labels(weights, agreement, coded):
     weights = np.asarray(weights) / np.sum(weights)
     bits, draw = from_table((1 - agreement) * np.outer(weights, weights) + agreement * np.diag(weights), 1)
     if coded:
-        return bits, draw
+        return bits, lambda rng, n: tuple(side.astype(int) for side in draw(rng, n))
     identity = np.eye(len(weights))
     return bits, lambda rng, n: tuple(identity[side[:, 0].astype(int)] for side in draw(rng, n))
 

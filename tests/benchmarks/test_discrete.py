@@ -33,6 +33,7 @@ TOLD = {
     "null": "Permuted partners give",
     "drift": "has not settled",
     "dimensions": "latent dimensions are more",
+    "codes": "taken as numbers",
     "saturated": "nearly deterministic",
 }
 

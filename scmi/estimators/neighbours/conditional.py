@@ -70,7 +70,7 @@ def scaled_points(x: MatrixLike, y: MatrixLike, z: MatrixLike, ksg: KSG) -> tupl
     sides = _unit(x), _unit(y), (z - z.mean(axis=0)) / np.where(spread > 0, spread, 1)
     generators = np.random.default_rng(0).spawn(3)
     u, v, w = (
-        part_ties(side, find_ties(side, rng, ksg.metric), rng) for side, rng in zip(sides, generators, strict=True)
+        part_ties(side, find_ties(side, ksg.metric), rng) for side, rng in zip(sides, generators, strict=True)
     )
     return u, v, w
 

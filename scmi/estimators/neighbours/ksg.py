@@ -11,10 +11,11 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, check_same_length
-from scmi.estimators.inputs.matrices import as_points
+from scmi.estimators.inputs.labels import warn_of_codes
+from scmi.estimators.inputs.matrices import as_matrix, as_points
 from scmi.typing import Bits, Index, MatrixLike, Values
 
-from .ties import find_ties, part_new, part_sides
+from .ties import TiesOfSides, find_ties_of_sides, part_new
 from .windows import Counts, Metric, marginal_counts
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ __all__ = [
     "of_common_size",
     "parted",
     "ratio_neighbours",
-    "warn_of_rare_labels",
 ]
 
 # Neighbours of a log density ratio: this share of the rate at which they should grow, but not so many that they cost
@@ -89,18 +89,22 @@ class KSG:
 
         By brute force on a GPU, by sorted windows elsewhere. Ties are parted by one draw of noise.
         """
-        return self._mean_over_noise(x, y, 1, device)
+        return self.over_noise(x, y, None, 1, device)
 
     def steady(self, x: Values, y: Values, device: "torch.device | None" = None) -> Bits:
         """The same where points are untied; the mean over several draws of the noise that parts ties elsewhere."""
-        return self._mean_over_noise(x, y, N_DRAWS, device)
+        return self.over_noise(x, y, None, N_DRAWS, device)
 
-    def _mean_over_noise(self, x: Values, y: Values, n_draws: int, device: "torch.device | None") -> Bits:
+    def over_noise(
+        self, x: Values, y: Values, ties: TiesOfSides | None, n_draws: int, device: "torch.device | None" = None
+    ) -> Bits:
+        """The mean over so many draws of the noise; ``ties``, where they have been found already, are those of both."""
         self.check(len(x) - 1)
         x, y = of_common_size(x, y)
+        ties = ties or find_ties_of_sides(x, y, self.metric)
         value = np.zeros(len(x))
         for seed in range(n_draws):
-            u, v = parted(x, y, self.metric, seed)
+            u, v = ties.part(x, y, np.random.default_rng(seed))
             value += self.of_parted(x, y, u, v, device)
             if u is x and v is y:
                 return value
@@ -120,7 +124,7 @@ class KSG:
 
 def parted(x: Values, y: Values, metric: Metric, seed: int = 0) -> tuple[Values, Values]:
     """Both sides with their ties parted, always by the same noise: each side has its own, blind to the pairing."""
-    return part_sides(x, y, np.random.default_rng(seed), metric)
+    return find_ties_of_sides(x, y, metric).part(x, y, np.random.default_rng(seed))
 
 
 def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev") -> Bits:
@@ -166,7 +170,8 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     Warns
     -----
     UserWarning
-        If labels are too rare to be counted: many joint samples, or many labels, that occur k times or less.
+        If labels are too rare to be counted: many joint samples, or many labels, that occur k times or less. If a side
+        is one column of whole numbers that recur, as codes of labels are.
 
     References
     ----------
@@ -188,26 +193,28 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     check_same_length(points_x, points_y)
     estimator = KSG(k, metric)
     estimator.check(len(points_x) - 1)
+    for name, points in (("x", x), ("y", y)):
+        warn_of_codes(as_matrix(points, name), name)
     points_x, points_y = of_common_size(points_x, points_y)
-    warn_of_rare_labels(points_x, points_y, estimator)
-    return estimator.steady(points_x, points_y)
+    ties = find_ties_of_sides(points_x, points_y, metric)
+    _warn_of_rare_labels(points_x, points_y, ties, k)
+    return estimator.over_noise(points_x, points_y, ties, N_DRAWS)
 
 
-def warn_of_rare_labels(x: Values, y: Values, ksg: KSG) -> None:
-    """Tell of labels too rare to be counted, by themselves or together; numbers are no labels."""
-    of_x, of_y = (find_ties(points, np.random.default_rng(0), ksg.metric) for points in (x, y))
-    labels_x, labels_y = (ties is not None and ties.spacing is not None for ties in (of_x, of_y))
+def _warn_of_rare_labels(x: Values, y: Values, ties: TiesOfSides, k: int) -> None:
+    # Numbers are no labels.
+    labels_x, labels_y = (of_side is not None and of_side.spacing is not None for of_side in (ties.x, ties.y))
     if labels_x and labels_y:
         counted, what, least = np.hstack([x, y]), "pairs of labels", MOST_PAIRS
     elif labels_x or labels_y:
         counted, what, least = x if labels_x else y, "labels", MOST_LABELS
     else:
         return
-    rare = float((count_copies_of(counted) <= ksg.k).mean())
+    rare = float((count_copies_of(counted) <= k).mean())
     if rare > 1 - least:
         warn(
             "rare labels",
-            f"{rare:.0%} of the samples have {what} that occur {ksg.k} times or less, too rarely to tell by; the "
+            f"{rare:.0%} of the samples have {what} that occur {k} times or less, too rarely to tell by; the "
             "estimate may be far off, either way. Use more samples, or join rare labels.",
         )
 

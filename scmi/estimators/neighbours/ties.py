@@ -9,7 +9,7 @@ from scmi.typing import Values
 
 from .windows import Metric
 
-__all__ = ["Ties", "find_ties", "part_new", "part_sides", "part_ties", "stretch"]
+__all__ = ["Ties", "TiesOfSides", "find_ties", "find_ties_of_sides", "part_new", "part_ties"]
 
 # Distances are looked at from a few points to at most so many others: enough to tell a share of 1 %.
 N_FROM, N_TO = 32, 4096
@@ -43,55 +43,57 @@ class Ties(NamedTuple):
     spacing: float | None
 
 
-def part_sides(x: Values, y: Values, rng: np.random.Generator, metric: Metric) -> tuple[Values, Values]:
-    """Both sides of joint samples with their ties parted, each by noise of its own; sides without ties as they are.
+class TiesOfSides(NamedTuple):
+    """The ties of both sides of joint samples, found once for any number of draws of the noise that parts them.
 
-    What happens to a side depends on its own rows and on the extent of the other, but not on who is paired with whom:
-    a permutation test of the parted sides stays exact.
+    Parameters
+    ----------
+    x, y
+        Those of either side; None where it has none.
+    factor_x, factor_y
+        What each side is multiplied by: 1, but for labels beside a side that is none.
+    """
+
+    x: Ties | None
+    y: Ties | None
+    factor_x: float
+    factor_y: float
+
+    def part(self, x: Values, y: Values, rng: np.random.Generator) -> tuple[Values, Values]:
+        """Both sides with their ties parted, each by noise of its own; sides without ties as they are.
+
+        What happens to a side depends on its own rows and on the extent of the other, but not on who is paired with
+        whom: a permutation test of the parted sides stays exact.
+        """
+        of_x, of_y = rng.spawn(2)
+        return part_ties(x, self.x, of_x, self.factor_x), part_ties(y, self.y, of_y, self.factor_y)
+
+
+def find_ties_of_sides(x: Values, y: Values, metric: Metric) -> TiesOfSides:
+    """Look for ties on both sides, and whether one of them is made of labels.
 
     Where points of one side are either equal or all equally far from each other, its distances say no more than
     whether two points differ, and their size next to those of the other side is arbitrary. They are then made larger
     than any distance of the other side, so that the neighbours of a point are sought among those of its own label as
     long as there are enough, as Ross (2014) does.
-
-    Parameters
-    ----------
-    x, y
-        Samples x features.
-    rng
-        For the noise, and for which rows are looked at.
-    metric
-        The metric in which distances are equal or not.
     """
-    of_x, of_y = rng.spawn(2)
-    ties_x, ties_y = find_ties(x, of_x, metric), find_ties(y, of_y, metric)
-    factor_x, factor_y = stretch(x, y, ties_x, ties_y, metric)
-    return part_ties(x, ties_x, of_x, factor_x), part_ties(y, ties_y, of_y, factor_y)
+    ties_x, ties_y = find_ties(x, metric), find_ties(y, metric)
+    apart_x, apart_y = (None if ties is None else ties.spacing for ties in (ties_x, ties_y))
+    factor_x = factor_y = 1.0
+    if apart_x is not None and apart_y is None:
+        factor_x = _beyond(y, metric) / apart_x
+    elif apart_y is not None and apart_x is None:
+        factor_y = _beyond(x, metric) / apart_y
+    return TiesOfSides(ties_x, ties_y, factor_x, factor_y)
 
 
 def part_new(
     x: Values, y: Values, reference_x: Values, reference_y: Values, rng: np.random.Generator, metric: Metric
 ) -> tuple[Values, Values, Values, Values]:
     """New points and the reference pairs that they are compared with, parted as the reference needs it."""
-    of_x, of_y, new_x, new_y = rng.spawn(4)
-    ties_x, ties_y = find_ties(reference_x, of_x, metric), find_ties(reference_y, of_y, metric)
-    factor_x, factor_y = stretch(reference_x, reference_y, ties_x, ties_y, metric)
-    return (
-        part_ties(x, ties_x, new_x, factor_x),
-        part_ties(y, ties_y, new_y, factor_y),
-        part_ties(reference_x, ties_x, of_x, factor_x),
-        part_ties(reference_y, ties_y, of_y, factor_y),
-    )
-
-
-def stretch(x: Values, y: Values, ties_x: Ties | None, ties_y: Ties | None, metric: Metric) -> tuple[float, float]:
-    """What to multiply each side by: 1, but for labels beside a side that is none."""
-    apart_x, apart_y = (None if ties is None else ties.spacing for ties in (ties_x, ties_y))
-    if apart_x is not None and apart_y is None:
-        return _beyond(y, metric) / apart_x, 1.0
-    if apart_y is not None and apart_x is None:
-        return 1.0, _beyond(x, metric) / apart_y
-    return 1.0, 1.0
+    ties = find_ties_of_sides(reference_x, reference_y, metric)
+    of_new, of_reference = rng.spawn(2)
+    return *ties.part(x, y, of_new), *ties.part(reference_x, reference_y, of_reference)
 
 
 def part_ties(points: Values, ties: Ties | None, rng: np.random.Generator, factor: float = 1.0) -> Values:
@@ -107,14 +109,14 @@ def part_ties(points: Values, ties: Ties | None, rng: np.random.Generator, facto
     return parted * factor
 
 
-def find_ties(points: Values, rng: np.random.Generator, metric: Metric) -> Ties | None:
+def find_ties(points: Values, metric: Metric) -> Ties | None:
     """How to part the ties of one side; None where no more than 1 % of the distances from a point are equal.
 
     Nearest-neighbour estimators take distances to be all different. Counts, labels, rounded values and rows that recur
     have many points at one and the same distance, where strict comparison counts none of them and the others all.
     """
-    # Shuffled, since rows may recur in the order in which they are kept.
-    chosen = points[rng.permutation(len(points))[:N_TO]]
+    # Shuffled, always alike, since rows may recur in the order in which they are kept.
+    chosen = points[np.random.default_rng(0).permutation(len(points))[:N_TO]]
     # The nearest of all is the point itself.
     distance = np.sort(cdist(chosen[:N_FROM], chosen, metric), axis=1)[:, 1:]
     largest = np.abs(points).max(axis=0)

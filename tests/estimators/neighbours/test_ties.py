@@ -8,7 +8,7 @@ from scipy.special import digamma
 import scmi as sm
 from scmi.estimators.neighbours.ksg import KSG, N_DRAWS, count_copies_of, log_density_ratio, parted
 from scmi.estimators.neighbours.permuted import permuted_sums
-from scmi.estimators.neighbours.ties import find_ties, part_new, part_sides
+from scmi.estimators.neighbours.ties import find_ties, part_new
 
 METRICS = ["chebyshev", "euclidean"]
 
@@ -43,7 +43,7 @@ def untied(kind, rng):
 @pytest.mark.parametrize("kind", ["normal", "as latents", "far from 0", "two copies", "beside a constant column"])
 def test_without_ties_nothing_is_changed(kind, metric):
     x, y = untied(kind, np.random.default_rng(0))
-    u, v = part_sides(x, y, np.random.default_rng(0), metric)
+    u, v = parted(x, y, metric)
     assert u is x and v is y
     np.testing.assert_array_equal(sm.ksg(x, y, metric=metric), formula(x.astype(float), y.astype(float), metric))
 
@@ -219,8 +219,16 @@ def test_enough_labels_and_numbers_pass_in_silence():
     rng = np.random.default_rng(0)
     few, many = (one_hot(rng.integers(0, n, 500), n) for n in (5, 30))
     # Warnings are errors here.
-    for x, y in ((few, few), (many, rng.normal(size=500)), (rng.poisson(20, 500), rng.poisson(20, 500))):
+    for x, y in ((few, few), (many, rng.normal(size=500)), (rng.poisson(20.0, (500, 2)), rng.poisson(20.0, (500, 2)))):
         assert np.isfinite(sm.ksg(x, y)).all()
+
+
+def test_codes_of_labels_are_told_of():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 40, 400)
+    with pytest.warns(UserWarning, match="y is one column of whole numbers with 40 different values"):
+        sm.ksg(rng.normal(size=400), codes)
+    assert np.isfinite(sm.ksg(rng.normal(size=400), codes.astype(float))).all()  # said to be numbers
 
 
 @pytest.mark.parametrize("kind", ["normal", "evenly spaced", "copies", "labels", "rounded to six digits"])
@@ -233,7 +241,7 @@ def test_which_sides_are_tied(kind):
         "labels": (one_hot(rng.integers(0, 6, 300), 6), True, np.sqrt(2)),
         "rounded to six digits": (rng.normal(size=(300, 1)).round(6), False, None),
     }[kind]
-    ties = find_ties(points, rng, "euclidean")
+    ties = find_ties(points, "euclidean")
     assert (ties is not None) == tied
     if tied:
         assert ties.spacing == (None if spacing is None else pytest.approx(spacing))
