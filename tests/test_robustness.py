@@ -15,10 +15,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import sparse
 
 import scmi as sm
 from scmi.estimators.latent import network
@@ -66,6 +68,13 @@ def days(rows=slice(None)):
     return tuple(adata[adata.obs["day"] == day][rows].copy() for day in ("2", "6"))
 
 
+def with_matrix(side):
+    """One of two days, with a matrix of barcodes in which -1 stands for a missing one."""
+    adata = days()[side]
+    adata.obsm["clones"] = np.where(np.arange(300).reshape(30, 10) % 7, 0, -1)
+    return adata
+
+
 def call(name, *args, **options):
     """The public function of this name with these arguments, when called."""
 
@@ -95,8 +104,39 @@ NO_LMI = TypeError, "`model` must be an LMI such as .*, got str"
 RAGGED = [[1.0, 2.0], [3.0]] * 30
 NO_ADATA = TypeError, "`adata` must be an AnnData, got DataFrame"
 FRAME = pd.DataFrame({"day": [1]})
+NAMES = [f"cell {i}" for i in range(60)]
+MASKED = np.ma.masked_array(X, mask=np.arange(180).reshape(60, 3) == 7)
+# What no function of two arrays can take for what it isn't.
+NO_PAIRS = (
+    ((X + 1j, Y), {}, TypeError, "x holds values of type complex128; expected real numbers"),
+    ((MASKED, Y), {}, ValueError, "x is a masked array with 1 masked values; fill them or drop their rows"),
+    (
+        (pd.DataFrame(X, NAMES), pd.DataFrame(Y, NAMES[::-1])),
+        {},
+        ValueError,
+        "`x` and `y` have the same row names in another order",
+    ),
+    ((polars.DataFrame(X).lazy(), Y), {}, TypeError, "x is a LazyFrame, .* has to be collected first"),
+    ((sparse.coo_array(X[:50, 0]), Y), {}, ValueError, "x has 50 rows, but y has 60"),
+    ((X, object()), {}, TypeError, "y is a object, not samples x features"),
+)
+
+
+def relabelled(side, **obs):
+    """One of two days, some columns written anew."""
+    adata = days()[side]
+    for name, values in obs.items():
+        adata.obs[name] = values
+    return adata
+
 
 TABLE = [
+    *(case for name in ("ksg", "mine", "infonce") for case in rows(name, *NO_PAIRS)),
+    *rows("lmi", *((args, {"preset": FAST}, *told) for args, _, *told in NO_PAIRS)),
+    *(
+        pytest.param(lambda args=args: MODEL.fit(*args), *told, id=f"LMI: {told[1][:40]}")
+        for args, _, *told in NO_PAIRS
+    ),
     *rows(
         "ksg",
         ((None, Y), {}, TypeError, "x is a NoneType"),
@@ -170,6 +210,31 @@ TABLE = [
         ((cells,), GROUPS | {"model": sm.LMI(null=None)}, ValueError, "null=None is not known; choose one of"),
         ((cells,), GROUPS | RNG[0], *RNG[1:]),
         ((lambda: days(slice(1))[0], lambda: days(slice(1))[1]), {"pair_key": "clone"}, ValueError, "Only 1 pairs"),
+        # A cell is not its own clone mate.
+        (
+            (cells, cells),
+            {"pair_key": "clone", "model": MODEL, "same_cells": "yes"},
+            TypeError,
+            "`same_cells` must be True, False or None, got 'yes'",
+        ),
+        (
+            (lambda: days()[0], lambda: days()[0]),
+            {"pair_key": "clone", "model": MODEL},
+            ValueError,
+            "hold the same cells: 30 cells share a barcode with themselves",
+        ),
+        (
+            (lambda: relabelled(0, clone="null"), lambda: relabelled(1, clone="null")),
+            {"pair_key": "clone", "model": MODEL},
+            ValueError,
+            r"No barcode is shared: .* has 0 barcodes \(none\)",
+        ),
+        (
+            (lambda: days()[0], lambda: relabelled(1, clone=[f"z{i}" for i in range(30)])),
+            {"pair_key": "clone", "model": MODEL},
+            ValueError,
+            "No barcode is shared: .* Check that both sides write their barcodes alike",
+        ),
     ),
     *rows(
         "tl.lmi_matrix",
@@ -294,6 +359,7 @@ TABLE = [
     *rows(
         "pp.pair_clones",
         ((*days(), "clone"), {"n_pairings": 1.5}, TypeError, "`n_pairings` must be an integer, got 1.5"),
+        ((with_matrix(0), with_matrix(1), "clones"), {}, ValueError, r"`adata_a.obsm\['clones'\]` has .* negative"),
         ((*days(), "clone"), *RNG),
         ((*days(), "clone"), *NEGATIVE),
     ),
@@ -308,6 +374,7 @@ TABLE = [
         (("no/such.h5",), {}, FileNotFoundError, "`source` is 'no/such.h5', where there is no file; pass the path"),
         ((__file__,), {}, ValueError, "`source` is .*, which is not an HDF5 file; read it yourself"),
         ((pd.DataFrame(),), {}, ValueError, "The embeddings are empty: 0 names x 0 dimensions"),
+        ((pd.DataFrame(X[:2], ["a", "a"]),), {}, ValueError, "1 names occur more than once, the first 'a'"),
     ),
     *(
         case
@@ -423,6 +490,7 @@ def test_a_refused_call_writes_nothing(tool):
 # Shapes and types of all kinds
 
 
+@pytest.mark.filterwarnings("ignore:All rows of")
 @pytest.mark.filterwarnings("ignore:.*too rarely to tell by:UserWarning")
 @QUICK
 @given(

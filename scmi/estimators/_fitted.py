@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from scmi.estimators.inputs.checks import check_counts, check_same_length
-from scmi.estimators.inputs.feature_names import Names, check_feature_names
+from scmi.estimators.inputs.feature_names import Names, check_aligned, check_feature_names
 from scmi.estimators.inputs.matrices import as_matrix
 from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Bits, Matrix, MatrixLike, Values
@@ -73,6 +73,7 @@ class Fitted:
         Algorithm 2 of :cite:t:`Gowri2024`; see :func:`~scmi.estimators.log_density_ratio`.
         """
         folds = self._fitted()
+        check_aligned(x=x, y=y)
         matrix_x, matrix_y = self._as_x(x), self._as_y(y)
         check_same_length(matrix_x, matrix_y)
         return mean_ratio(folds, matrix_x, matrix_y, k)

@@ -181,6 +181,8 @@ def match_clones(
     """
     _check_objects(adata_a, adata_b)
     a, b = read_sides(adata_a, adata_b, pair_key, na_values, names)
+    if not (same_cells is None or isinstance(same_cells, bool | np.bool_)):
+        raise TypeError(f"`same_cells` must be True, False or None, got {same_cells!r}.")
     in_strata = strata is not None and not set(strata[1][~pd.isna(strata[1])]).isdisjoint(
         strata[2][~pd.isna(strata[2])]
     )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scmi.estimators.inputs.checks import as_codes, check_same_length
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.matrices import as_points
 from scmi.typing import Index, MatrixLike, Values
 
@@ -46,6 +47,7 @@ class HeldOut:
     def __init__(
         self, x: MatrixLike, y: MatrixLike, groups: ArrayLike | None = None, strata: ArrayLike | None = None
     ) -> None:
+        check_aligned(x=x, y=y, groups=groups, strata=strata)
         points_x, points_y = as_points(x, "`x`"), as_points(y, "`y`")
         n = check_same_length(points_x, points_y, "`x`", "`y`")
         checked = {

@@ -6,6 +6,7 @@ from scipy.special import digamma
 
 from scmi._docs import with_shared_docs
 from scmi.estimators.inputs.checks import TooFew, check_same_length
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.matrices import as_points
 from scmi.typing import Bits, MatrixLike, Values
 
@@ -61,6 +62,7 @@ def conditional_ksg(x: MatrixLike, y: MatrixLike, z: MatrixLike, k: int = 3, *, 
 
 def scaled_points(x: MatrixLike, y: MatrixLike, z: MatrixLike, ksg: KSG) -> tuple[Values, Values, Values]:
     """Three spaces of comparable size, ties parted: x and y divided by one number each, columns of z standardised."""
+    check_aligned(x=x, y=y, z=z)
     (x,), (y,), (z,) = (of_common_size(as_points(v, name)) for v, name in ((x, "x"), (y, "y"), (z, "z")))
     n = check_same_length(x, y)
     check_same_length(x, z, "x", "z")
@@ -69,9 +71,7 @@ def scaled_points(x: MatrixLike, y: MatrixLike, z: MatrixLike, ksg: KSG) -> tupl
     spread = z.std(axis=0)
     sides = _unit(x), _unit(y), (z - z.mean(axis=0)) / np.where(spread > 0, spread, 1)
     generators = np.random.default_rng(0).spawn(3)
-    u, v, w = (
-        part_ties(side, find_ties(side, ksg.metric), rng) for side, rng in zip(sides, generators, strict=True)
-    )
+    u, v, w = (part_ties(side, find_ties(side, ksg.metric), rng) for side, rng in zip(sides, generators, strict=True))
     return u, v, w
 
 

@@ -11,6 +11,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, check_same_length
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.labels import warn_of_codes
 from scmi.estimators.inputs.matrices import as_matrix, as_points
 from scmi.typing import Bits, Index, MatrixLike, Values
@@ -171,7 +172,7 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     -----
     UserWarning
         If labels are too rare to be counted: many joint samples, or many labels, that occur k times or less. If a side
-        is one column of whole numbers that recur, as codes of labels are.
+        is one column of whole numbers that recur, as codes of labels are, or all rows of it are the same.
 
     References
     ----------
@@ -189,12 +190,15 @@ def ksg(x: MatrixLike, y: MatrixLike, k: int = 3, *, metric: Metric = "chebyshev
     >>> pmi.shape, round(float(pmi.mean()), 1)
     ((1000,), 0.5)
     """
+    check_aligned(x=x, y=y)
     points_x, points_y = as_points(x, "x"), as_points(y, "y")
     check_same_length(points_x, points_y)
     estimator = KSG(k, metric)
     estimator.check(len(points_x) - 1)
-    for name, points in (("x", x), ("y", y)):
-        warn_of_codes(as_matrix(points, name), name)
+    for name, given, points in (("x", x, points_x), ("y", y, points_y)):
+        warn_of_codes(as_matrix(given, name), name)
+        if (points == points[0]).all():
+            warn(f"constant {name}", f"All rows of {name} are the same: it can tell nothing, and the estimate is 0.")
     points_x, points_y = of_common_size(points_x, points_y)
     ties = find_ties_of_sides(points_x, points_y, metric)
     _warn_of_rare_labels(points_x, points_y, ties, k)
@@ -258,6 +262,8 @@ def log_density_ratio(
     ----------
     Algorithm 2 of :cite:t:`Gowri2024`, with the k-th neighbour and the counts made consistent with Algorithm 5.
     """
+    check_aligned(x=x, y=y)
+    check_aligned(reference_x=reference_x, reference_y=reference_y)
     queries = as_points(x, "x"), as_points(y, "y")
     reference = as_points(reference_x, "reference_x"), as_points(reference_y, "reference_y")
     check_same_length(*queries)

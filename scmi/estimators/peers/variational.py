@@ -11,6 +11,7 @@ from scmi._docs import with_shared_docs
 from scmi._progress import Tick, progress_bar
 from scmi.estimators._jobs import run_folds
 from scmi.estimators.inputs.checks import as_codes, as_generator, check_same_length
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.matrices import as_matrix
 from scmi.estimators.inputs.pairing import check_enough, rowwise, split
 from scmi.estimators.neighbours.parallel import prepare_torch
@@ -178,6 +179,7 @@ def _estimate(
 ) -> MIResult:
     if not isinstance(settings, Settings):
         raise TypeError(f"`settings` must be a Settings, got {type(settings).__name__}.")
+    check_aligned(x=x, y=y, groups=groups)
     matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
     n = check_same_length(matrix_x, matrix_y)
     pairing = rowwise(n, None if groups is None else as_codes(groups, n, "groups", sort=True))
