@@ -490,7 +490,7 @@ def test_a_refused_call_writes_nothing(tool):
 # Shapes and types of all kinds
 
 
-@pytest.mark.filterwarnings("ignore:All rows of")
+@pytest.mark.filterwarnings("ignore:All rows of", "ignore:.* is one column of whole numbers")
 @pytest.mark.filterwarnings("ignore:.*too rarely to tell by:UserWarning")
 @QUICK
 @given(
