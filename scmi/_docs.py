@@ -39,6 +39,11 @@ alpha
 preset
     ``"default"``, or ``"paper"`` for the published architecture and training; or a
     :class:`~scmi.estimators.Settings`.""",
+    "n_splits": """\
+n_splits
+    How many times the barcodes are split in halves, of which each is estimated by the models of the other. Numbers,
+    pMI and p are of the mean over the splits. None: five where there are fewer than 2,000 barcodes, since one split by
+    itself is a matter of chance there, and one elsewhere, or where groups are too large for even halves. At most 7.""",
     "n_pairings": """\
 n_pairings
     Random pairings that tools estimate where a barcode has several cells; rows of plain arrays are paired as they
@@ -179,7 +184,19 @@ path
 FRAGMENTS["configuration"] = "\n".join(
     FRAGMENTS[name]
     for name in (
-        *("n_latent", "k", "objective", "lam", "alpha", "preset", "n_pairings", "n_permutations", "null", "n_retrain"),
+        *(
+            "n_latent",
+            "k",
+            "objective",
+            "lam",
+            "alpha",
+            "preset",
+            "n_splits",
+            "n_pairings",
+            "n_permutations",
+            "null",
+            "n_retrain",
+        ),
         *("rng", "device", "n_jobs", "progress"),
     )
 )

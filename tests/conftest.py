@@ -42,7 +42,7 @@ def FAST():
 @pytest.fixture(scope="session")
 def quick_lmi(FAST):
     """`sm.LMI` with that training, and the parameters wanted."""
-    return partial(sm.LMI, preset=FAST)
+    return partial(sm.LMI, preset=FAST, n_splits=1)
 
 
 @pytest.fixture(scope="session")

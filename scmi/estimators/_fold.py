@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scmi._progress import Tick
-from scmi.estimators.configuration import Configuration
+from scmi.estimators.configuration import MANY_BARCODES, Configuration
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inputs.pairing import Draw, Pairing, split
 from scmi.estimators.neighbours.ksg import KSG
@@ -16,13 +16,16 @@ from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Index, Matrix, Values
 
 if TYPE_CHECKING:  # torch is imported when a model is first trained
+    import torch
     from torch import nn
 
-    from scmi.estimators.inputs.rows import Scale
+    from scmi.estimators.inputs.rows import Rows, Scale
     from scmi.estimators.latent.descend import History
+    from scmi.estimators.latent.half import Half
     from scmi.estimators.latent.model import LatentModel
+    from scmi.estimators.latent.sides import Sides
 
-__all__ = ["Fold", "Latent", "Trained", "apply", "fit_fold"]
+__all__ = ["Fold", "Latent", "Trained", "encode", "fit_fold"]
 
 # Early stopping looks at about this many validation pairs: enough for a stable loss, few enough to cost nothing.
 VALIDATION_PAIRS = 2048
@@ -33,7 +36,7 @@ N_LATENT = 8
 CHUNK = 8192
 
 Latent = NDArray[np.float32]
-Trained = tuple["LatentModel", tuple["Scale", "Scale"], "History"]
+Trained = tuple["LatentModel", "History"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class Fold:
     model
         Encoders and cross-decoders.
     scale_x, scale_y
-        Of the rows of its training half.
+        Of all rows.
     history
         The course of its networks' training.
     ksg
@@ -87,85 +90,95 @@ class Fold:
         return self.scale_x.undo(apply([self.model.encoder_y, self.model.decoder_yx], y, self.scale_y))
 
 
-def apply(networks: Sequence["nn.Module"], matrix: Matrix, scale: "Scale", rows: Index | None = None) -> Latent:
-    """What the networks make of some rows, or of all."""
+def apply(networks: Sequence["nn.Module"], matrix: Matrix, scale: "Scale") -> Latent:
+    """What the networks make of all rows."""
     prepare_torch()
-    import torch
+    from torch import nn
 
     from scmi.estimators.inputs.rows import Rows
 
     device = next(networks[0].parameters()).device
-    wanted = np.arange(matrix.shape[0]) if rows is None else rows
-    parts = []
+    return encode(nn.Sequential(*networks), Rows(matrix, scale, device), np.arange(matrix.shape[0]))
+
+
+def encode(network: "nn.Module", rows: "Rows", index: Index) -> Latent:
+    """What a network makes of some rows."""
+    import torch
+
     with torch.no_grad():
-        for values in Rows(matrix, scale, device).batches(wanted, CHUNK):
-            for network in networks:
-                values = network(values)
-            parts.append(values.cpu().numpy())
+        parts = [
+            network(rows.batch(index[start : start + CHUNK])).cpu().numpy() for start in range(0, len(index), CHUNK)
+        ]
     return np.concatenate(parts)
 
 
 def fit_fold(
     *,
-    x: Matrix,
-    y: Matrix,
+    sides: "Sides",
     pairing: Pairing,
     training: Index,
     configuration: Configuration,
-    common_scale: bool,
     rng: np.random.Generator,
     threads: int,
     progress: Tick,
 ) -> Trained:
-    """Learn from a training half: scales, principal components, and the latent model that measures most.
+    """Learn from a training half: the latent model that measures most.
 
-    With ``common_scale`` columns keep their relative size, as those of a representation do; otherwise each has unit
-    variance.
+    Networks take part where barcodes are many, or where nothing else may. Of a few hundred pairs they learn less than
+    the models in closed form, which can use the pairs that networks are stopped by.
     """
     prepare_torch(threads)
     import torch
-    from torch import nn
 
-    from scmi.estimators.inputs.rows import Rows, fit_scale
     from scmi.estimators.latent.choose import best_model
-    from scmi.estimators.latent.components import principal_components
-    from scmi.estimators.latent.descend import resolve_device
+    from scmi.estimators.latent.descend import History, resolve_device
     from scmi.estimators.latent.half import Half
-    from scmi.estimators.latent.kernel import N_COMPONENTS
-    from scmi.estimators.latent.model import LatentModel
-    from scmi.estimators.latent.network import fit_network
 
     settings, target = configuration.settings, resolve_device(configuration.device)
-    rows_x, rows_y = pairing.rows_of(training)
-    scale_x, scale_y = (fit_scale(side, rows, common=common_scale) for side, rows in ((x, rows_x), (y, rows_y)))
-    side_x, side_y = Rows(x, scale_x, target, keep=rows_x), Rows(y, scale_y, target, keep=rows_y)
     groups = pairing.groups[training]
     if len(np.unique(groups)) == 1:  # a half that is one group can only be stopped by its own pairs
         groups = np.arange(len(training))
     to_fit, to_validate = split(groups, settings.validation, rng)
     validation = _validation_pairs(pairing, training[to_validate], rng)
     generator = torch.Generator(target).manual_seed(int(rng.integers(2**63)))
-    n_components = max(settings.n_components or 0, N_COMPONENTS)
-    components_x, components_y = (
-        principal_components(Rows(matrix, scale, target), n_components, rng, generator)
-        for matrix, scale in ((x, scale_x), (y, scale_y))
-    )
-    input_x, input_y = side_x, side_y
+    half = Half(sides.x, sides.y, sides.components, pairing, training, training[to_fit], validation)
+    network, history = None, History.of_none()
+    if len(pairing) >= MANY_BARCODES or not settings.closed_form:
+        network, history = _fit_network(half, configuration, rng, target, progress)
+    if network is not None and not settings.closed_form:
+        return network, history
+    model = best_model(network, half, configuration.n_latent, configuration.ksg, rng, generator)
+    progress(1.0, float("nan"))
+    return model, history
+
+
+def _fit_network(
+    half: "Half", configuration: Configuration, rng: np.random.Generator, device: "torch.device", progress: Tick
+) -> "tuple[LatentModel, History]":
+    """The two autoencoders, behind the leading principal components of each side."""
+    from torch import nn
+
+    from scmi.estimators.latent.model import LatentModel
+    from scmi.estimators.latent.network import fit_network
+
+    settings, pairing = configuration.settings, half.pairing
+    rows_x, rows_y = pairing.rows_of(half.training)
+    input_x, input_y = half.x, half.y
     if settings.n_components is not None:
-        (to_x, from_x), (to_y, from_y) = (side.layers(settings.n_components) for side in (components_x, components_y))
-        input_x, input_y = side_x.through(to_x, rows_x), side_y.through(to_y, rows_y)
+        (to_x, from_x), (to_y, from_y) = (side.layers(settings.n_components) for side in half.components)
+        input_x, input_y = half.x.through(to_x, rows_x), half.y.through(to_y, rows_y)
     trained, history = fit_network(
         input_x,
         input_y,
-        lambda rng: pairing.draw(rng, barcodes=training[to_fit]),
-        validation,
+        lambda rng: pairing.draw(rng, barcodes=half.to_fit),
+        half.validation,
         n_latent=configuration.n_latent or N_LATENT,
         objective=configuration.objective,
         lam=configuration.lam,
         alpha=configuration.alpha,
         settings=settings,
         rng=rng,
-        device=target,
+        device=device,
         progress=progress,
     )
     if settings.n_components is None:
@@ -178,10 +191,7 @@ def fit_fold(
             nn.Sequential(trained.decoder_xy, from_y),
             nn.Sequential(trained.decoder_yx, from_x),
         )
-    if settings.closed_form:
-        half = Half(side_x, side_y, (components_x, components_y), pairing, training, training[to_fit], validation)
-        model = best_model(model, half, configuration.n_latent, configuration.ksg, rng, generator)
-    return model, (scale_x, scale_y), history
+    return model, history
 
 
 def _validation_pairs(pairing: Pairing, barcodes: Index, rng: np.random.Generator) -> Draw:

@@ -34,7 +34,7 @@ from .settings import Settings
 __all__ = ["load"]
 
 # Parameters of the configuration that a result repeats; those of the settings come on top.
-OF_RESULT = ("k", "objective", "lam", "alpha", "n_permutations", "null", "n_retrain", "n_pairings")
+OF_RESULT = ("k", "objective", "lam", "alpha", "n_permutations", "null", "n_retrain", "n_splits", "n_pairings")
 
 Estimator = TypeVar("Estimator")
 
@@ -52,9 +52,7 @@ def load(cls: type[Estimator], path: str | PathLike[str]) -> Estimator:
     device = _device(estimator, archive)
     estimator.folds_ = []
     for i, parts in enumerate(archive.root.nodes("folds")):
-        at = np.flatnonzero((fold == i) & (pairs.pairing == 0)) if len(fold) == len(pairs.barcode) else fold[:0]
-        own = Draw(*(part[at] for part in pairs))
-        estimator.folds_.append(_put_together(parts, f"folds/{i}", archive, own, n_features, device))
+        estimator.folds_.append(_put_together(parts, f"folds/{i}", archive, pairs, n_features, device))
     for side, n in zip(INFORMATION, n_features, strict=True):
         names = [field.name for field in dataclasses.fields(FeatureInformation)]
         setattr(estimator, side, FeatureInformation(**{k: archive.take(f"{side}/{k}", "f8", (n,)) for k in names}))
@@ -152,7 +150,11 @@ def _pairs(archive: Archive) -> Draw:
 def _put_together(
     parts: Node, at: str, archive: Archive, pairs: Draw, n_features: Sequence[int], device: torch.device
 ) -> Fold:
-    held_out = _held_out(f"{at}/held_out", archive, len(pairs.barcode))
+    held_out = _held_out(f"{at}/held_out", archive)
+    rows = np.flatnonzero((pairs.pairing == 0) & np.isin(pairs.barcode, held_out.barcodes))
+    own = Draw(*(part[rows] for part in pairs))
+    if not np.array_equal(own.barcode, held_out.barcodes):
+        archive.refuse(f"the barcodes of {at!r} are not those of its pairs")
     n_latent = held_out.x.shape[1]
     n_x, n_y = n_features
     ends = {"encoder_x": (n_x, n_latent), "encoder_y": (n_y, n_latent)}
@@ -173,7 +175,7 @@ def _put_together(
         ),
         # A pair's neighbours are the others.
         ksg=KSG(parts.integer("k", 1, len(held_out) - 1), _literal(parts, "metric", Metric)),
-        pairs=pairs,
+        pairs=own,
         held_out=held_out,
     )
 
@@ -182,13 +184,17 @@ def _literal(node: Node, name: str, choices: object) -> Any:
     return node.text(name, get_args(choices))
 
 
-def _held_out(at: str, archive: Archive, n_pairs: int) -> HeldOut:
-    x = archive.numbers(f"{at}/x", "f8", (n_pairs, None))
+def _held_out(at: str, archive: Archive) -> HeldOut:
+    x = archive.numbers(f"{at}/x", "f8", (None, None))
     y = archive.numbers(f"{at}/y", "f8", x.shape)
     if 0 in x.shape:
         archive.refuse(f"{at!r} is empty")
+    n_pairs = len(x)
     labels = [archive.take(f"{at}/{name}", "int", (n_pairs,)) for name in ("groups", "strata")]
-    return HeldOut(x, y, *labels)
+    barcodes = archive.numbers(f"{at}/barcodes", "int", (n_pairs,), least=0)
+    if len(np.unique(barcodes)) < n_pairs:
+        archive.refuse(f"barcodes of {at!r} occur twice")
+    return HeldOut(x, y, labels[0], labels[1], barcodes)
 
 
 def _scale(at: str, archive: Archive, n: int) -> Scale:
@@ -248,13 +254,25 @@ def _result(archive: Archive, folds: Sequence[Fold], pairs: Draw, fold: NDArray[
     n, n_latent = len(pairs.barcode), folds[0].n_latent
     pmi = archive.take("result/pmi", "f8", (n,))
     estimated = ~np.isnan(pmi)
-    matches = len(fold) == n and fold.max() in range(len(folds)) and np.array_equal(estimated, fold >= 0)
+    by_split = archive.numbers("result/mi_by_split", "f8", (None,))
+    first = folds[: len(folds) // max(len(by_split), 1)]
+    matches = (
+        len(by_split) > 0
+        and len(first) * len(by_split) == len(folds)
+        and len(fold) == n
+        and np.array_equal(estimated, fold >= 0)
+        and all(
+            np.array_equal(np.unique(pairs.barcode[fold == i]), np.unique(one.held_out.barcodes))
+            for i, one in enumerate(first)
+        )
+        and np.isclose(by_split.mean(), pmi[estimated].mean())
+    )
     if not matches or np.isinf(pmi).any():
         archive.refuse("its pMI are not those of the pairs of its folds")
     z_x, z_y = (archive.numbers(f"result/{name}", "f4", (None, n_latent)) for name in ("z_x", "z_y"))
     if pairs.row_x.max() >= len(z_x) or pairs.row_y.max() >= len(z_y):
         archive.refuse("its pairs name rows that are not there")
-    _check_made(node.node("params"), archive, folds, int(pairs.pairing.max()) + 1)
+    _check_made(node.node("params"), archive, folds, len(by_split), int(pairs.pairing.max()) + 1)
     drift = {name: archive.take(f"result/drift/{name}", "number", (None,)) for name in DRIFT}
     if len({len(column) for column in drift.values()}) > 1:
         archive.refuse("its drift has columns of unequal length")
@@ -267,6 +285,7 @@ def _result(archive: Archive, folds: Sequence[Fold], pairs: Draw, fold: NDArray[
         fold=fold,
         z_x=z_x,
         z_y=z_y,
+        mi_by_split=by_split,
         pairs=pairs,
         history=tuple(one.history for one in folds),
     )
@@ -302,7 +321,7 @@ def _estimate(node: Node, archive: Archive, mean: float) -> dict[str, Any]:
     }
 
 
-def _check_made(params: Node, archive: Archive, folds: Sequence[Fold], n_pairings: int) -> None:
+def _check_made(params: Node, archive: Archive, folds: Sequence[Fold], n_splits: int, n_pairings: int) -> None:
     """Raise unless what the result says of how it was made is true of the folds."""
     settings = [field.name for field in dataclasses.fields(Settings)]
     others = [name for name in params.values if name not in settings]
@@ -317,6 +336,7 @@ def _check_made(params: Node, archive: Archive, folds: Sequence[Fold], n_pairing
         ("latent_model", [fold.model.kind for fold in folds]),
         ("k", folds[0].ksg.k),
         ("metric", folds[0].ksg.metric),
+        ("n_splits", n_splits),
         ("n_pairings", n_pairings),
     ):
         if params.get(name) != of_folds:

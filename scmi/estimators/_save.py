@@ -23,13 +23,13 @@ __all__ = ["ARRAYS", "FORMAT", "INFORMATION", "MAPS", "NAMES", "RESULT", "VERSIO
 
 FORMAT = "scmi.LMI"
 # To be raised with every change that readers of before would misread.
-VERSION = 3
+VERSION = 4
 
 MAPS = ("encoder_x", "encoder_y", "decoder_xy", "decoder_yx")
 SCALES = ("scale_x", "scale_y")
-HELD_OUT = ("x", "y", "groups", "strata")
+HELD_OUT = ("x", "y", "groups", "strata", "barcodes")
 RESULT = ("mi", "mi_ksg", "corrected", "correction", "se", "se_parts", "p", "missing", "settled", "params")
-ARRAYS = ("pmi", "fold", "z_x", "z_y", "null")
+ARRAYS = ("pmi", "fold", "z_x", "z_y", "null", "mi_by_split")
 CURVES = ("step", "train", "validation")
 INFORMATION = ("information_x_", "information_y_")
 NAMES = ("feature_names_in_", "feature_names_y_")

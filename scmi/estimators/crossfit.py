@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +17,17 @@ from scmi.estimators.inference.interval import combined, interval, uncertainty
 from scmi.estimators.inference.retraining import retrained_null, retraining_error
 from scmi.estimators.inputs.checks import TooFew
 from scmi.estimators.inputs.matrices import as_points
-from scmi.estimators.inputs.pairing import Draw, Pairing, check_enough, split
+from scmi.estimators.inputs.pairing import N_BLOCKS, Draw, Pairing, check_enough, halves
+from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Bits, Index, Matrix, Values
 
-from ._fold import Fold, Trained, apply, fit_fold
+from ._fold import Fold, Trained, encode, fit_fold
 from ._jobs import run_folds
 from .configuration import Configuration
 from .result import LMIResult, mi_by_pairing
+
+if TYPE_CHECKING:
+    from scmi.estimators.latent.sides import Sides
 
 __all__ = ["cross_fit", "measure"]
 
@@ -37,11 +41,26 @@ MANY_BARCODES = 3000
 
 
 class Measured(NamedTuple):
-    """The mean of the pMI in bits, the pMI and fold of each pair, the folds, and the latents that all this is of."""
+    """The estimate without correction, errors and cautions.
+
+    Parameters
+    ----------
+    mi_ksg
+        The mean of the pMI, in bits.
+    pmi, fold
+        Of each pair: the mean over the splits, and its fold in the first of them.
+    mi_by_split
+        The mean of the pMI in each split.
+    folds
+        Those of all splits, split by split.
+    samples
+        The latents that all this is of.
+    """
 
     mi_ksg: float
     pmi: Bits
     fold: Index
+    mi_by_split: Bits
     folds: list[Fold]
     samples: list[tuple[Values, Values]]
 
@@ -85,17 +104,20 @@ def cross_fit(
     settings, ksg = configuration.settings, configuration.ksg
     n_pairings = configuration.n_pairings if n_pairings is None else n_pairings
     check_enough(pairing, ksg.k)
-    split_rng, draw_rng, batch_rng, correction_rng, *fold_rngs, error_rng = rng.spawn(7)
+    n_splits = configuration.splits_of(pairing.groups)
+    side_rng, draw_rng, measure_rng, correction_rng, error_rng = rng.spawn(5)
     pairs = pairing.draw(draw_rng, n_pairings)
-    estimated = partial(measure, x, y, configuration=configuration, common_scale=common_scale)
-    mi_ksg, pmi, fold_of_pair, folds, samples = estimated(
-        pairing, pairs, strata=strata, rngs=(split_rng, batch_rng, *fold_rngs), progress=progress
+    sides = _prepared(x, y, pairing, configuration, common_scale, side_rng)
+    estimated = partial(measure, sides, configuration=configuration, n_splits=n_splits)
+    mi_ksg, pmi, fold_of_pair, mi_by_split, folds, samples = estimated(
+        pairing, pairs, strata=strata, rng=measure_rng, progress=progress
     )
     correction = correct(samples, mi_ksg, ksg=ksg, rng=correction_rng)
     retrains = configuration.null == "retrain" and configuration.n_permutations > 0
     found = uncertainty(
         [fold.held_out for fold in folds],
         mi_by_pairing(pairs, pmi),
+        mi_by_split,
         ksg=ksg,
         n_permutations=0 if retrains else configuration.n_permutations,
         rng=error_rng,
@@ -104,7 +126,7 @@ def cross_fit(
 
     def again(pairing: Pairing, pairs: Draw, rng: np.random.Generator, progress: Tick) -> float:
         in_folds = after(progress, 0, unit=1 / settings.n_folds)
-        return estimated(pairing, pairs, strata=None, rngs=rng.spawn(4), progress=in_folds).mi_ksg
+        return estimated(pairing, pairs, strata=None, rng=rng, progress=in_folds).mi_ksg
 
     if configuration.n_retrain:
         done = after(progress, settings.n_folds, unit=settings.n_folds)
@@ -146,19 +168,17 @@ def cross_fit(
         z_x=folds[0].encode_x(x),
         z_y=folds[0].encode_y(y),
         history=tuple(fold.history for fold in folds),
-        params=_params(configuration, folds, n_pairings),
+        mi_by_split=mi_by_split,
+        params=_params(configuration, folds, n_splits, n_pairings),
     )
-    constant = [
-        side
-        for side, scales in (("x", [fold.scale_x for fold in folds]), ("y", [fold.scale_y for fold in folds]))
-        if not any((scale.factor > 0).any() for scale in scales)
-    ]
+    constant = [side for side, scale in zip("xy", sides.scales, strict=True) if not (scale.factor > 0).any()]
     for caution in cautions(
         mi_ksg,
         se,
         null,
         min(KSG_PAIRS, len(samples[0][0])),
         max(fold.n_latent for fold in folds),
+        kept=(N_BLOCKS if n_splits > 1 else 2) / len(pairing),
         constant=constant,
         improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),
         drifting=not (found.settled or correction.applied),
@@ -168,45 +188,44 @@ def cross_fit(
 
 
 def measure(
-    x: Matrix,
-    y: Matrix,
+    sides: "Sides",
     pairing: Pairing,
     pairs: Draw,
     *,
     configuration: Configuration,
-    common_scale: bool,
+    n_splits: int,
     strata: Index | None,
-    rngs: Sequence[np.random.Generator],
+    rng: np.random.Generator,
     progress: Tick,
 ) -> Measured:
-    """Split, fit, encode and apply KSG: the estimate without correction, errors and cautions.
-
-    ``rngs`` are those of the split, of KSG's batches and of each fold.
-    """
-    split_rng, batch_rng, *fold_rngs = rngs
-    first, second = split(pairing.groups, 0.5, split_rng)
-    halves = [(first, second), (second, first)][: configuration.settings.n_folds]
-    shared: dict[str, Any] = {"x": x, "y": y, "pairing": pairing}
-    shared |= {"configuration": configuration, "common_scale": common_scale}
-    jobs = [
-        partial(fit_fold, **shared, training=training, rng=rng)
-        for (training, _), rng in zip(halves, fold_rngs, strict=False)
+    """Split, fit, encode and apply KSG, once or several times."""
+    split_rng, batch_rng, fold_rng = rng.spawn(3)
+    n_folds = configuration.settings.n_folds
+    parts = [
+        half
+        for first, second in halves(pairing.groups, n_splits, split_rng)
+        for half in [(first, second), (second, first)][:n_folds]
     ]
-    trained: list[Trained] = run_folds(jobs, configuration.n_jobs, progress)
+    jobs = [
+        partial(fit_fold, sides=sides, pairing=pairing, configuration=configuration, training=training, rng=rng)
+        for (training, _), rng in zip(parts, fold_rng.spawn(len(parts)), strict=True)
+    ]
+    # A step of the bar is a fold, of which every split has as many.
+    trained: list[Trained] = run_folds(jobs, configuration.n_jobs, after(progress, 0, unit=1 / n_splits))
 
     ksg, n_pairings = configuration.ksg, int(pairs.pairing.max()) + 1
-    pmi = np.full(len(pairs.barcode), np.nan)
+    pmi = np.full((n_splits, len(pairs.barcode)), np.nan)
     fold_of_pair = np.full(len(pairs.barcode), -1)
     folds: list[Fold] = []
     samples: list[tuple[Values, Values]] = []
-    for number, (model, scales, history) in enumerate(trained):
-        at = np.flatnonzero(np.isin(pairs.barcode, halves[number][1]))
+    for number, ((model, history), (_, estimated)) in enumerate(zip(trained, parts, strict=True)):
+        at = np.flatnonzero(np.isin(pairs.barcode, estimated))
         own = Draw(*(part[at] for part in pairs))
         # Each cell is encoded once, however many pairings it is in.
         rows_x, at_x = np.unique(own.row_x, return_inverse=True)
         rows_y, at_y = np.unique(own.row_y, return_inverse=True)
-        z_x = as_points(apply([model.encoder_x], x, scales[0], rows_x), "The latent representation of x")
-        z_y = as_points(apply([model.encoder_y], y, scales[1], rows_y), "The latent representation of y")
+        z_x = as_points(encode(model.encoder_x, sides.x, rows_x), "The latent representation of x")
+        z_y = as_points(encode(model.encoder_y, sides.y, rows_y), "The latent representation of y")
         by_pairing = [np.flatnonzero(own.pairing == pairing_number) for pairing_number in range(n_pairings)]
         first_pairing = by_pairing[0]
         held_out = HeldOut(
@@ -214,19 +233,47 @@ def measure(
             z_y[at_y[first_pairing]],
             groups=pairing.groups[own.barcode[first_pairing]],
             strata=None if strata is None else strata[own.row_x[first_pairing]],
+            barcodes=own.barcode[first_pairing],
         )
         own_first = Draw(*(part[first_pairing] for part in own))
-        folds.append(Fold(model, *scales, history, ksg, own_first, held_out))
-        # Several pairings average the noise that parts ties as well as several draws of it do.
-        counted = ksg.steady if n_pairings == 1 else ksg.pointwise
+        folds.append(Fold(model, *sides.scales, history, ksg, own_first, held_out))
+        # Several pairings or splits average the noise that parts ties as well as several draws of it do.
+        counted = ksg.steady if n_pairings * n_splits == 1 else ksg.pointwise
         for rows in by_pairing:
             for batch in _batches(rows, batch_rng):
-                pmi[at[batch]] = counted(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
-        fold_of_pair[at] = number
+                pmi[number // n_folds, at[batch]] = counted(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
+        if number < n_folds:
+            fold_of_pair[at] = number
         n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_BARCODES else 1
-        for rows in by_pairing[:n_corrected]:
+        for rows in by_pairing[: -(-n_corrected // n_splits)]:
             samples.append((z_x[at_x[rows[:KSG_PAIRS]]], z_y[at_y[rows[:KSG_PAIRS]]]))
-    return Measured(float(pmi[fold_of_pair >= 0].mean()), pmi, fold_of_pair, folds, samples)
+    estimated_pairs = fold_of_pair >= 0
+    by_split = pmi[:, estimated_pairs].mean(axis=1)
+    return Measured(float(by_split.mean()), pmi.mean(axis=0), fold_of_pair, by_split, folds, samples)
+
+
+def _prepared(
+    x: Matrix,
+    y: Matrix,
+    pairing: Pairing,
+    configuration: Configuration,
+    common_scale: bool,
+    rng: np.random.Generator,
+) -> "Sides":
+    prepare_torch()
+    from scmi.estimators.latent.descend import resolve_device
+    from scmi.estimators.latent.kernel import N_COMPONENTS
+    from scmi.estimators.latent.sides import prepare_sides
+
+    return prepare_sides(
+        x,
+        y,
+        pairing.rows_of(np.arange(len(pairing))),
+        common_scale=common_scale,
+        n_components=max(configuration.settings.n_components or 0, N_COMPONENTS),
+        rng=rng,
+        device=resolve_device(configuration.device),
+    )
 
 
 def _batches(rows: Index, rng: np.random.Generator) -> list[Index]:
@@ -234,13 +281,14 @@ def _batches(rows: Index, rng: np.random.Generator) -> list[Index]:
     return np.array_split(rng.permutation(rows), -(-len(rows) // KSG_PAIRS))
 
 
-def _params(configuration: Configuration, folds: Sequence[Fold], n_pairings: int) -> dict[str, Any]:
+def _params(configuration: Configuration, folds: Sequence[Fold], n_splits: int, n_pairings: int) -> dict[str, Any]:
     """What gave the estimate: enough to run it again."""
     names = ("k", "objective", "lam", "alpha", "n_permutations", "null", "n_retrain")
     settings = asdict(configuration.settings)
     return {
         "n_latent": [fold.n_latent for fold in folds],
         **{name: getattr(configuration, name) for name in names},
+        "n_splits": n_splits,
         "n_pairings": n_pairings,
         "latent_model": [fold.model.kind for fold in folds],
         **{name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},

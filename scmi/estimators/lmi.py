@@ -182,7 +182,9 @@ class LMI(Configuration, Fitted, BaseEstimator):  # type: ignore[misc]
                 n_pairings=n_pairings,
             )
         self.result_ = replace(result, params={**result.params, "rng": seed})
-        self.information_x_, self.information_y_ = held_out_information(x, y, self.folds_)
+        self.information_x_, self.information_y_ = held_out_information(
+            x, y, self.folds_[: len(self.folds_) // len(result.mi_by_split)]
+        )
         self.n_features_in_, self.n_features_y_ = x.shape[1], y.shape[1]
         for attribute in ("feature_names_in_", "feature_names_y_"):  # of an earlier fit
             if hasattr(self, attribute):

@@ -101,7 +101,8 @@ class LMIResult(MIResult):
         encoders fixed (:func:`scmi.estimators.subsampling_error`, on the first random pairing, so
         that it is a little too large where many are averaged). ``"pairing"``, where there are several random pairings:
         their standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
-        ``"retraining"``, with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
+        ``"splits"``, where there are several: their standard deviation by the root of their number. ``"retraining"``,
+        with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
         same pairs; not measured otherwise.
     ci
         90 % interval around ``mi``, normal, of the same width with and without a correction. It leaves the bias out.
@@ -128,7 +129,10 @@ class LMIResult(MIResult):
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
         a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
     fold
-        Which fold estimated the pair (its networks never saw it); -1 for none.
+        Which fold of the first split estimated the pair (its networks never saw it); -1 for none.
+    mi_by_split
+        The mean of the pMI in each split, in bits. Where barcodes are few, one split by itself is a matter of chance:
+        ``pmi`` and ``mi_ksg`` are means over several, and so is what is tested.
     pairs
         The pairs: their pairing, barcode, row of x and row of y.
     z_x, z_y
@@ -160,6 +164,7 @@ class LMIResult(MIResult):
     missing: dict[str, str]
     drift: pd.DataFrame = field(repr=False)
     settled: bool
+    mi_by_split: Bits = field(repr=False)
     pairs: Draw = field(repr=False)
     z_x: "NDArray[np.float32]" = field(repr=False)
     z_y: "NDArray[np.float32]" = field(repr=False)

@@ -46,6 +46,11 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
     if not holds(adata, "adata", key, "history", "params"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     stored = adata.uns[key]
+    if not len(stored["history"]):
+        raise ValueError(
+            f"`.uns[{key!r}]` has no networks: of less than 2,000 barcodes, latent models are learned in closed form, "
+            "which has no course to draw. `model=sm.LMI(preset=Settings(closed_form=False))` trains networks alone."
+        )
     kinds = list(stored["params"]["latent_model"])
     ax = axes_or_new(ax)
     for fold, losses in stored["history"].groupby("fold"):

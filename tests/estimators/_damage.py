@@ -33,7 +33,7 @@ def fitted_models(folder):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = sm.LMI(preset=settings, n_latent=2, n_permutations=9, progress=False).fit(x, y)
+            model = sm.LMI(preset=settings, n_splits=1, n_latent=2, n_permutations=9, progress=False).fit(x, y)
         assert model.folds_[0].model.kind == kind, model.folds_[0].model.kind
         model.save(folder / kind)
         yield (folder / kind).read_bytes(), (x[:20], y[:20]), numbers_of(model, x[:20], y[:20])

@@ -21,7 +21,7 @@ def gaussian(n, d, bits, seed):
 
 
 def run(x, y, pairing, settings=FAST, n_pairings=1, **options):
-    model = sm.LMI(preset=settings, n_latent=4, n_permutations=19, device="cpu", n_jobs=1)
+    model = sm.LMI(preset=settings, n_splits=1, n_latent=4, n_permutations=19, device="cpu", n_jobs=1)
     options = {"rng": np.random.default_rng(0), "progress": lambda done, loss: None, **options}
     return cross_fit(x, y, pairing, model, n_pairings=n_pairings, **options)
 
@@ -44,7 +44,8 @@ def test_every_row_gets_its_value_from_the_fold_that_had_not_seen_it():
 def test_scales_and_weights_ignore_the_estimated_pairing():
     """Who is paired with whom in the held-out half changes nothing that was learned for it.
 
-    Its rows take part in the principal components, without their partners; in another order they round differently.
+    Its rows take part in the scales and principal components, without their partners; in another order they round
+    differently.
     """
     x, y = gaussian(200, 6, 1.0, 0)
     result, folds = run(x, y, rowwise(200))
@@ -52,9 +53,8 @@ def test_scales_and_weights_ignore_the_estimated_pairing():
     tampered = y.copy()
     tampered[held_out] = y[held_out[::-1]]
     _, others = run(x, tampered, rowwise(200))
-    np.testing.assert_array_equal(folds[0].scale_y.mean, others[0].scale_y.mean)
+    np.testing.assert_allclose(folds[0].scale_y.mean, others[0].scale_y.mean, atol=1e-12)
     np.testing.assert_allclose(folds[0].encode_y(y), others[0].encode_y(y), atol=0.02)
-    np.testing.assert_allclose(folds[0].history.validation, others[0].history.validation, atol=0.01)
 
 
 def test_groups_never_part_between_fitting_stopping_and_estimating(monkeypatch):
@@ -66,7 +66,7 @@ def test_groups_never_part_between_fitting_stopping_and_estimating(monkeypatch):
         return fit_network(x, y, draw, validation, **options)
 
     monkeypatch.setattr("scmi.estimators.latent.network.fit_network", spied)
-    _, folds = run(*gaussian(200, 6, 1.0, 0), pairing)
+    _, folds = run(*gaussian(200, 6, 1.0, 0), pairing, replace(FAST, closed_form=False))
     for (fitted, stopped), fold in zip(seen, folds, strict=True):
         estimated = set(groups[fold.pairs.barcode])
         assert min(map(len, (fitted, stopped, estimated))) > 0

@@ -23,4 +23,5 @@ def test_same_numbers_on_a_local_cluster():
         joblib.parallel_config(backend="dask"),
     ):
         result = sm.lmi(x, y, preset=fast)
-    np.testing.assert_array_equal(result.pmi, expected.pmi)
+    # To the last digit, but for what BLAS rounds otherwise on another number of threads.
+    np.testing.assert_allclose(result.pmi, expected.pmi, atol=1e-12)

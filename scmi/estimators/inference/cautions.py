@@ -27,6 +27,7 @@ def cautions(
     n_held_out: int,
     n_latent: int,
     *,
+    kept: float,
     constant: Sequence[str],
     improving: bool,
     drifting: bool,
@@ -45,6 +46,8 @@ def cautions(
         Pairs that KSG saw at once.
     n_latent
         Largest number of latent dimensions of a side.
+    kept
+        The share of pairs that a permutation leaves as they are, on average.
     constant
         Sides that don't vary.
     improving
@@ -71,7 +74,8 @@ def cautions(
                 "higher. Use more pairs.",
             )
         )
-    if len(null) and null.mean() > NULL_ERRORS * (se if se > 0 else null.std()):
+    # Permutations within blocks leave some partners where they are.
+    if len(null) and null.mean() - kept * mi_ksg > NULL_ERRORS * (se if se > 0 else null.std()):
         found.append(
             (
                 "null",

@@ -11,7 +11,7 @@ from scmi.estimators.inputs.checks import TooFew
 from scmi.estimators.result import LMIResult
 
 from .heldout import HeldOut, some_rows
-from .interval import combined, interval, pairing_error
+from .interval import combined, error_of_mean, interval
 from .subsampling import subsampling_error
 
 __all__ = ["Comparison", "compare"]
@@ -87,7 +87,7 @@ def _paired_parts(
     """Errors of the difference, by source; and why the sampling error can't be told."""
     parts = {}
     if a[0].params["n_pairings"] > 1:
-        parts["pairing"] = pairing_error(b[0].mi_by_pairing - a[0].mi_by_pairing)
+        parts["pairing"] = error_of_mean(b[0].mi_by_pairing - a[0].mi_by_pairing)
     ksg = a[1][0].ksg
     same = [_same_barcodes(one, other, rng) for one, other in zip(a[1], b[1], strict=True)]
     of_a, of_b = [pair[0] for pair in same], [pair[1] for pair in same]

@@ -27,14 +27,17 @@ class Correction:
         The corrected estimate in bits; the mean of the pMI where the correction is withheld.
     applied
         Whether it was corrected.
+    plain
+        KSG of the pairs that were looked at, in bits.
     bound
-        The held-out Gaussian bound that decided, in bits.
+        The held-out Gaussian bound that decided, in bits: the correction needs it to be above ``plain``.
     reason
         Why it was corrected or not.
     """
 
     mi: float
     applied: bool
+    plain: float
     bound: float
     reason: str
 
@@ -48,8 +51,8 @@ def correct(
     number of samples, what it misses can be measured: closed-form mutual information minus KSG on such surrogates. It
     is added only where a held-out lower bound from the same Gaussian
     (:func:`~scmi.estimators.gaussian_bound`) lies above KSG: then KSG
-    falls short for certain, and the Gaussian holds information that KSG does not see. Clusters, curves and
-    heavy tails, where a Gaussian would mislead, have a bound below KSG.
+    falls short for certain, and the Gaussian holds information that KSG does not see. Clusters, curves and heavy tails,
+    where a Gaussian would mislead, have a bound below KSG. The estimate is never lowered.
 
     Parameters
     ----------
@@ -68,24 +71,20 @@ def correct(
     """
     weights = np.array([len(x) for x, _ in samples], dtype=float)
     weights /= weights.sum()
-    plain = weights @ [ksg.pointwise(x, y).mean() for x, y in samples]
+    plain = float(weights @ [ksg.pointwise(x, y).mean() for x, y in samples])
     if any(len(x) * (1 - 1 / N_FOLDS) < PAIRS_PER_DIMENSION * (x.shape[1] + y.shape[1]) for x, y in samples):
-        reason = "withheld: too few held-out pairs to fit a Gaussian to the latents"
-        return Correction(mi=mi_ksg, applied=False, bound=np.nan, reason=reason)
+        return _withheld(mi_ksg, plain, np.nan, "too few pairs to tell what nearest neighbours miss")
     bound = float(weights @ [gaussian_bound(x, y, rng) for x, y in samples])
     if bound <= plain:
-        reason = (
-            f"withheld: the held-out Gaussian bound ({bound:.3f} bits) is not above KSG of the same pairs ({plain:.3f} "
-            "bits), so that nothing is shown to be missing"
-        )
-        return Correction(mi=mi_ksg, applied=False, bound=bound, reason=reason)
-    highest = min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT
-    if bound > highest:
-        reason = (
-            f"withheld: {bound:.1f} bits by the Gaussian bound are more than {highest:.1f}, beyond which these pairs "
-            "can't tell"
-        )
-        return Correction(mi=mi_ksg, applied=False, bound=bound, reason=reason)
+        return _withheld(mi_ksg, plain, bound, "nothing shows that nearest neighbours miss any")
+    if bound > min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT:
+        return _withheld(mi_ksg, plain, bound, "more than these pairs can tell, so that what is missed can't be told")
     shift = float(weights @ [gaussian_shortfall(x, y, ksg, rng) for x, y in samples])
-    reason = f"applied: the held-out Gaussian bound ({bound:.3f} bits) is above KSG ({plain:.3f} bits)"
-    return Correction(mi=mi_ksg + shift, applied=True, bound=bound, reason=reason)
+    if shift <= 0:
+        return _withheld(mi_ksg, plain, bound, "nearest neighbours miss none of such latents")
+    reason = f"applied: {shift:.2f} bits added that nearest neighbours miss where many dimensions share some each"
+    return Correction(mi=mi_ksg + shift, applied=True, plain=plain, bound=bound, reason=reason)
+
+
+def _withheld(mi_ksg: float, plain: float, bound: float, why: str) -> Correction:
+    return Correction(mi=mi_ksg, applied=False, plain=plain, bound=bound, reason=f"withheld: {why}")

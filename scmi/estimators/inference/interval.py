@@ -10,11 +10,12 @@ from scmi.estimators.inputs.checks import TooFew
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.typing import Bits
 
-from .heldout import MAX_TESTED, HeldOut, some_rows
+from .heldout import MAX_TESTED, HeldOut
 from .permutation import permutation_test
+from .shared import Shared, shared_folds
 from .subsampling import DRIFT, drift_check, subsampling_error
 
-__all__ = ["Uncertainty", "combined", "interval", "pairing_error", "uncertainty"]
+__all__ = ["Uncertainty", "combined", "error_of_mean", "interval", "uncertainty"]
 
 # The normal quantile that leaves 5 % on either side.
 Z = 1.6448536269514722
@@ -33,7 +34,13 @@ class Uncertainty:
 
 
 def uncertainty(
-    folds: Sequence[HeldOut], mi_by_pairing: Bits, *, ksg: KSG, n_permutations: int, rng: np.random.Generator
+    folds: Sequence[HeldOut],
+    mi_by_pairing: Bits,
+    mi_by_split: Bits,
+    *,
+    ksg: KSG,
+    n_permutations: int,
+    rng: np.random.Generator,
 ) -> Uncertainty:
     """Error and significance of an estimate, the encoders being fixed.
 
@@ -43,8 +50,8 @@ def uncertainty(
     ----------
     folds
         One random pairing of each fold's held-out barcodes; of more than 700 pairs, as many at random are used.
-    mi_by_pairing
-        The estimate of each random pairing.
+    mi_by_pairing, mi_by_split
+        The estimate of each random pairing, and of each split.
     ksg
         As the estimate was made with.
     n_permutations
@@ -52,8 +59,9 @@ def uncertainty(
     rng
         For the subsets and the permutations.
     """
-    n_pairs = sum(map(len, folds))
-    few = [fold if len(fold) <= MAX_TESTED else fold.take(some_rows(len(fold), rng)) for fold in folds]
+    together = shared_folds(folds)
+    n_pairs = sum(map(len, together))
+    few = [fold for shared in together for fold in _few(shared, rng).folds]
     missing: dict[str, str] = {}
     parts: dict[str, float] = {}
     drift, settled = pd.DataFrame(columns=list(DRIFT), dtype=np.float64), True
@@ -67,7 +75,9 @@ def uncertainty(
         parts["sampling"] = np.nan
         missing["se"] = str(reason)
     if len(mi_by_pairing) > 1:
-        parts["pairing"] = pairing_error(mi_by_pairing)
+        parts["pairing"] = error_of_mean(mi_by_pairing)
+    if len(mi_by_split) > 1:
+        parts["splits"] = error_of_mean(mi_by_split)
     p, null = np.nan, np.empty(0)
     if n_permutations == 0:
         missing["p"] = "`n_permutations` is 0."
@@ -80,9 +90,18 @@ def uncertainty(
     return Uncertainty(se_parts=parts, p=p, null=null, missing=missing, drift=drift, settled=settled)
 
 
-def pairing_error(mi_by_pairing: Bits) -> float:
-    """Standard error of the mean over random pairings, in the units of the values."""
-    return float(np.std(mi_by_pairing, ddof=1) / np.sqrt(len(mi_by_pairing)))
+def _few(shared: Shared, rng: np.random.Generator) -> Shared:
+    """No more pairs of a fold than tests look at, the same barcodes of all folds."""
+    largest = max(map(len, shared.folds))
+    if largest <= MAX_TESTED:
+        return shared
+    n = len(shared) * MAX_TESTED // largest
+    return shared.take(np.sort(rng.permutation(len(shared))[:n]))
+
+
+def error_of_mean(values: Bits) -> float:
+    """Standard error of the mean over random pairings, or over splits, in the units of the values."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def combined(parts: dict[str, float]) -> float:

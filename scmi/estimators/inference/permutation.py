@@ -15,6 +15,7 @@ from scmi.estimators.neighbours.windows import Metric
 from scmi.typing import Bits, Index, Rng, Values
 
 from .heldout import HeldOut
+from .shared import Shared, shared_folds
 
 __all__ = [
     "PermutationTest",
@@ -76,6 +77,9 @@ def permutation_test(
 
     A stratum with a single tested pair keeps its partner.
 
+    Where folds share barcodes, as several splits make them, a barcode gets one and the same partner in all of them, and
+    that from among the barcodes that are in the same folds: the test is one of the mean over the splits.
+
     Parameters
     ----------
     folds
@@ -93,15 +97,22 @@ def permutation_test(
     """
     check_counts(n_permutations=n_permutations)
     ksg, rng = KSG(k, metric), as_generator(rng)
-    tested = [fold.take(fold.one_per_group(rng)) for fold in folds]
+    check_folds(folds)
+    tested = [shared.one_per_group(rng) for shared in shared_folds(folds)]
     _check_testable(tested, ksg)
     total = np.zeros(n_permutations + 1)
-    for fold in tested:
-        identity = np.arange(len(fold), dtype=np.int32)
-        shuffled = permutations_within(fold.strata, n_permutations, rng)
-        total += permuted_sums(fold.x, fold.y, np.vstack([identity, shuffled]), ksg)
+    n_tested = 0
+    for shared in tested:
+        permutations = permutations_within(shared.exchangeable, n_permutations, rng)
+        row = np.empty(len(shared), dtype=np.int32)
+        for fold, place in zip(shared.folds, shared.places, strict=True):
+            identity = np.arange(len(fold), dtype=np.int32)
+            row[place] = identity
+            # Those of a fold stay in it.
+            total += permuted_sums(fold.x, fold.y, np.vstack([identity, row[permutations[:, place]]]), ksg)
+            n_tested += len(fold)
     n_pairs = sum(map(len, tested))
-    mi, null = total[0] / n_pairs, total[1:] / n_pairs
+    mi, null = total[0] / n_tested, total[1:] / n_tested
     return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs)
 
 
@@ -122,15 +133,14 @@ def benjamini_hochberg(p: ArrayLike) -> Values:
     return q
 
 
-def _check_testable(folds: Sequence[HeldOut], ksg: KSG) -> None:
-    check_folds(folds)
-    fewest = min(map(len, folds))
+def _check_testable(tested: Sequence[Shared], ksg: KSG) -> None:
+    fewest = min(len(fold) for shared in tested for fold in shared.folds)
     if fewest <= ksg.k:
         raise TooFew(
             f"A fold has {fewest} groups of pairs, but k={ksg.k} needs at least {ksg.k + 1}; use finer groups, more "
             "pairs or a smaller k."
         )
-    check_exchangeable([fold.strata for fold in folds])
+    check_exchangeable([shared.exchangeable for shared in tested])
 
 
 def check_folds(folds: Sequence[HeldOut]) -> None:

@@ -9,18 +9,21 @@ import pandas as pd
 
 from scmi._docs import with_shared_docs
 from scmi.estimators.inputs.checks import TooFew, as_generator
+from scmi.estimators.inputs.pairing import partition
 from scmi.estimators.neighbours.ksg import KSG, of_common_size, parted
 from scmi.estimators.neighbours.windows import Metric
 from scmi.typing import Bits, Index, Rng, Values
 
 from .heldout import HeldOut
 from .permutation import check_folds
+from .shared import Shared, shared_folds
 
 __all__ = ["DRIFT", "DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
 
 PARTS = range(2, 11)
 # Random partitions over which the variances are averaged: they cost less than twice as many estimates of all pairs.
 PARTITIONS = 20
+FEWEST_PARTITIONS = 4
 # Fewest pairs of a subset, in multiples of k + 1: in smaller ones KSG and its variance collapse. Halves may be smaller,
 # since there is nothing else to go by.
 ENOUGH, FEWEST = 5, 2
@@ -142,7 +145,7 @@ def subsampling_error(
             f"`against` has folds of {list(map(len, against))} pairs, `folds` of {list(map(len, folds))}; row i of "
             "both must be the same barcode."
         )
-    n_pairs = sum(map(len, folds))
+    n_pairs = sum(map(len, shared_folds(folds)))
     table = _subsample(folds, against, PARTS, (k,), metric, PARTITIONS, as_generator(rng))
     constant, excess = _extrapolated(table)
     se = float(np.sqrt(constant / n_pairs))
@@ -216,20 +219,29 @@ def _subsample(
 ) -> pd.DataFrame:
     """Mean and sd of the estimates of disjoint subsets, over all folds; what would be too small is left out."""
     check_folds(folds)
+    together = shared_folds(folds)
+    # Folds that share barcodes are drawn from together, and average their noise.
+    if n_partitions > 1:
+        n_splits = max(len(shared.folds) for shared in together) // 2
+        n_partitions = max(FEWEST_PARTITIONS, n_partitions // max(1, n_splits))
     # Ties are parted once, not anew in every subset.
-    samples = [_Sample.of(fold, metric) for fold in folds]
-    compared = [None] * len(folds) if others is None else [_Sample.of(other, metric) for other in others]
-    n_pairs = sum(map(len, folds))
+    of_fold = {id(fold): _Sample.of(fold, metric) for fold in folds}
+    if others is not None:
+        of_fold |= {id(other): _Sample.of(other, metric) for other in others}
+        against = {id(fold): of_fold[id(other)] for fold, other in zip(folds, others, strict=True)}
+    n_pairs = sum(map(len, together))
     rows = []
     for n_subsets in parts:
         # k by partition, summed over the folds.
         mean, variance = np.zeros((2, len(ks), n_partitions))
-        for sample, other in zip(samples, compared, strict=True):
-            weight = len(sample.x) / n_pairs
-            for partition in range(n_partitions):
-                values = _estimates(sample, other, n_subsets, ks, metric, rng)
-                mean[:, partition] += weight * values.mean(axis=1)
-                variance[:, partition] += weight**2 * values.var(axis=1, ddof=1) if n_subsets > 1 else np.nan
+        for shared in together:
+            samples = [of_fold[id(fold)] for fold in shared.folds]
+            compared = [None if others is None else against[id(fold)] for fold in shared.folds]
+            weight = len(shared) / n_pairs
+            for i in range(n_partitions):
+                values = _estimates(shared, samples, compared, n_subsets, ks, metric, rng)
+                mean[:, i] += weight * values.mean(axis=1)
+                variance[:, i] += weight**2 * values.var(axis=1, ddof=1) if n_subsets > 1 else np.nan
         sd = np.sqrt(variance.mean(axis=1))
         rows += [(n_subsets, n_pairs / n_subsets, *row) for row in zip(ks, mean.mean(axis=1), sd, strict=True)]
     table = pd.DataFrame(rows, columns=list(DRIFT))
@@ -239,7 +251,6 @@ def _subsample(
 class _Sample(NamedTuple):
     """A fold's pairs as they are, and with their ties parted."""
 
-    groups: Index
     x: Values
     y: Values
     u: Values
@@ -248,7 +259,7 @@ class _Sample(NamedTuple):
     @classmethod
     def of(cls, fold: HeldOut, metric: Metric) -> Self:
         x, y = of_common_size(fold.x, fold.y)
-        return cls(fold.groups, x, y, *parted(x, y, metric))
+        return cls(x, y, *parted(x, y, metric))
 
     def bits(self, rows: Index, ksg: KSG) -> float:
         """Mean KSG of some of the pairs."""
@@ -258,39 +269,40 @@ class _Sample(NamedTuple):
 
 
 def _estimates(
-    sample: _Sample, other: _Sample | None, n_subsets: int, ks: Sequence[int], metric: Metric, rng: np.random.Generator
+    shared: Shared,
+    samples: Sequence[_Sample],
+    compared: Sequence[_Sample | None],
+    n_subsets: int,
+    ks: Sequence[int],
+    metric: Metric,
+    rng: np.random.Generator,
 ) -> Bits:
-    """The estimate of each of some disjoint subsets, k by subset; NaN where a subset has too few pairs for a k.
+    """The estimate of each of some disjoint subsets of barcodes, k by subset; NaN where one has too few pairs for a k.
 
-    Minus that of the same rows of another fold, if there is one.
+    Minus that of the same rows of other folds, if there are any.
 
     The first k must at least do for two subsets.
     """
-    part = _partition(sample.groups, n_subsets, rng)
-    smallest = np.bincount(part, minlength=n_subsets).min()
+    part = partition(shared.groups, n_subsets, rng)
+    of_folds = [part[place] for place in shared.places]
+    smallest = min(int(np.bincount(of_fold, minlength=n_subsets).min()) for of_fold in of_folds)
     if n_subsets <= 2 and smallest < FEWEST * (ks[0] + 1):
+        n = min(map(len, shared.places))
         raise TooFew(
-            f"A fold of {len(sample.x)} pairs in {len(np.unique(sample.groups))} groups can't be cut into two subsets "
-            "of enough pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
+            f"A fold of {n} pairs in {len(np.unique(shared.groups))} groups can't be cut into two subsets of enough "
+            "pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
         )
     values = np.full((len(ks), n_subsets), np.nan)
     for i, k in enumerate(ks):
         if smallest >= (FEWEST if n_subsets <= 2 else ENOUGH) * (k + 1):
             ksg = KSG(k, metric)
-            values[i] = _means(sample, part, ksg) - (0 if other is None else _means(other, part, ksg))
+            each = [
+                len(of_fold) * (_means(sample, of_fold, ksg) - (0 if other is None else _means(other, of_fold, ksg)))
+                for of_fold, sample, other in zip(of_folds, samples, compared, strict=True)
+            ]
+            values[i] = np.sum(each, axis=0) / sum(map(len, of_folds))
     return values
 
 
 def _means(sample: _Sample, part: Index, ksg: KSG) -> Bits:
     return np.array([sample.bits(np.flatnonzero(part == p), ksg) for p in range(part.max() + 1)])
-
-
-def _partition(groups: Index, n_parts: int, rng: np.random.Generator) -> Index:
-    """Cut the pairs at random into parts of about equal size, whole groups only."""
-    sizes = np.bincount(groups)
-    order = rng.permutation(len(sizes))
-    middle = np.cumsum(sizes[order]) - sizes[order] / 2
-    part = np.empty(len(sizes), np.int64)
-    part[order] = (middle * n_parts / len(groups)).astype(np.int64)
-    placed: Index = part[groups]
-    return placed

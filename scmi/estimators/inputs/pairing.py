@@ -7,18 +7,33 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import hadamard
 from scipy.sparse.csgraph import connected_components
 
 from scmi.typing import Index
 
 from .checks import TooFew
 
-__all__ = ["Draw", "Pairing", "check_enough", "linked", "rowwise", "split"]
+__all__ = [
+    "N_BLOCKS",
+    "Draw",
+    "Pairing",
+    "check_enough",
+    "halves",
+    "linked",
+    "most_splits",
+    "partition",
+    "rowwise",
+    "split",
+]
 
 # Halves of 10: 8 pairs to train on, 2 to stop by, and enough on the other side for a third neighbour.
 MIN_PAIRS = 20
 # A group that holds more of the pairs than this leaves no two halves.
 MAX_SHARE = 0.6
+# Blocks that several splits are made of.
+N_BLOCKS = 8
+GROUPS_PER_BLOCK = 5
 
 
 class Draw(NamedTuple):
@@ -161,6 +176,38 @@ def split(groups: Index, share: float, rng: np.random.Generator) -> tuple[Index,
     second[order[:cut]] = True
     in_second = second[np.searchsorted(labels, groups)]
     return np.flatnonzero(~in_second), np.flatnonzero(in_second)
+
+
+def partition(groups: Index, n_parts: int, rng: np.random.Generator) -> Index:
+    """A part for each barcode: at random, of about equal size, whole groups only."""
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(sizes))
+    middle = np.cumsum(sizes[order]) - sizes[order] / 2
+    part = np.empty(len(sizes), np.int64)
+    part[order] = (middle * n_parts / len(groups)).astype(np.int64)
+    placed: Index = part[codes]
+    return placed
+
+
+def halves(groups: Index, n_splits: int, rng: np.random.Generator) -> list[tuple[Index, Index]]:
+    """Split the barcodes in halves, several times, whole groups only.
+
+    Several splits are made of the same eight blocks, four to a half, such that any two of them have two blocks of each
+    half in common (rows of a Hadamard matrix). All are then as different as can be, and barcodes of a block are
+    exchangeable in every one of them.
+    """
+    if n_splits == 1:
+        return [split(groups, 0.5, rng)]
+    block = partition(groups, N_BLOCKS, rng)
+    signs = hadamard(N_BLOCKS)[1 : n_splits + 1]
+    return [(np.flatnonzero(row[block] > 0), np.flatnonzero(row[block] < 0)) for row in signs]
+
+
+def most_splits(groups: Index) -> int:
+    """How many splits of eight blocks there can be: one where groups are too few, or one too large, for even blocks."""
+    sizes = np.unique(groups, return_counts=True)[1]
+    enough = len(sizes) >= GROUPS_PER_BLOCK * N_BLOCKS and sizes.max() * N_BLOCKS <= len(groups)
+    return N_BLOCKS - 1 if enough else 1
 
 
 def linked(n: int, a: Index, b: Index) -> Index:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scmi._warnings import warn
 from scmi.typing import Index, Matrix, Values
 
 from .stored import Piece, Stored, is_sparse, pieces
@@ -45,13 +46,13 @@ class Scale:
         return original
 
 
-def fit_scale(matrix: Matrix, rows: Index, *, common: bool = False) -> Scale:
+def fit_scale(matrix: Matrix, rows: Index, *, common: bool = False, name: str = "The matrix") -> Scale:
     """The scale of some rows (those of the training half).
 
     With ``common``, columns keep their relative size and have unit variance on average: those of a principal component
-    analysis say by it what is signal and what noise.
+    analysis say by it what is signal and what noise. A few values far beyond all others are told of, by ``name``.
     """
-    scale = _scale_of_columns(matrix, rows)
+    scale = _scale_of_columns(matrix, rows, name)
     varies = scale.factor > 0
     if not common or not varies.any():
         return scale
@@ -63,16 +64,22 @@ def fit_scale(matrix: Matrix, rows: Index, *, common: bool = False) -> Scale:
     return Scale(scale.mean, factor, limit)
 
 
-def _scale_of_columns(matrix: Matrix, rows: Index) -> Scale:
+def _scale_of_columns(matrix: Matrix, rows: Index, name: str) -> Scale:
     """Mean and standard deviation; a column is constant if its least value is its largest, whatever rounding leaves."""
     moments = _sparse_moments if is_sparse(matrix) else _dense_moments
     mean, sd, low, high = moments(matrix, rows)
-    _tame(matrix, rows, mean, sd)
+    n_wild = _tame(matrix, rows, mean, sd)
+    if n_wild:
+        warn(
+            f"wild values of {name}",
+            f"{name} has {n_wild} of {matrix.shape[1]} columns with a few values beyond 1,000 times the deviation of the "
+            "others. They are clipped, and still weigh much: drop the rows that have them, or mend them.",
+        )
     varies = (high > low) & (sd > SMALLEST)
     return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))
 
 
-def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> None:
+def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> int:
     """Mean and deviation of columns whose few wild values would hide all others, as if these lay at the limit.
 
     Next to a value of a million deviations, single precision can't tell the others apart.
@@ -82,7 +89,7 @@ def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> None:
     typical = np.median(np.abs(sample - middle), axis=0)
     wild = np.flatnonzero((typical > 0) & (sd > WILD * typical))
     if not len(wild):
-        return
+        return 0
     reach = WILD * typical[wild]
     total, squares = np.zeros((2, len(wild)))
     for chunk in _chunks(matrix, rows):
@@ -92,6 +99,7 @@ def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> None:
     shift = total / len(rows)
     mean[wild] = middle[wild] + shift
     sd[wild] = np.sqrt(squares / len(rows) - shift**2)
+    return len(wild)
 
 
 def _power_of_two(largest: Values) -> Values:
@@ -163,27 +171,32 @@ class Rows:
         Means and factors to standardise with.
     device
         Where batches are wanted.
-    keep
-        Rows that are wanted many times: where they fit they are standardised once and kept on the device, and batches
-        are taken from these rows only.
     """
 
-    def __init__(self, matrix: Matrix, scale: Scale, device: torch.device, *, keep: Index | None = None) -> None:
+    def __init__(self, matrix: Matrix, scale: Scale, device: torch.device) -> None:
         self._matrix = matrix
         self._scale = scale
         self._device = device
         self.n_features = int(matrix.shape[1])
         self._resident: Tensor | None = None
-        if keep is None:
-            return
-        in_memory = not (is_sparse(matrix) or isinstance(matrix, Stored))
-        if in_memory or len(keep) * self.n_features * 4 <= RESIDENT_BYTES:
-            # A row that was not kept has a place past the end.
-            self._place = np.full(len(self), len(keep))
-            self._place[keep] = np.arange(len(keep))
-            self._resident = torch.empty((len(keep), self.n_features), device=device)
-            for start, batch in zip(range(0, len(keep), CHUNK), self.batches(keep, CHUNK), strict=True):
-                self._resident[start : start + len(batch)] = batch
+        self._place: Index = np.empty(0, np.int64)
+
+    def keeping(self, rows: Index) -> Self:
+        """The same, with rows that are wanted many times standardised once and kept on the device, where they fit.
+
+        Batches are then taken from these rows only.
+        """
+        in_memory = not (is_sparse(self._matrix) or isinstance(self._matrix, Stored))
+        if not in_memory and len(rows) * self.n_features * 4 > RESIDENT_BYTES:
+            return self
+        kept = copy(self)
+        # A row that was not kept has a place past the end.
+        kept._place = np.full(len(self), len(rows))
+        kept._place[rows] = np.arange(len(rows))
+        kept._resident = torch.empty((len(rows), self.n_features), device=self._device)
+        for start, batch in zip(range(0, len(rows), CHUNK), self.batches(rows, CHUNK), strict=True):
+            kept._resident[start : start + len(batch)] = batch
+        return kept
 
     def __len__(self) -> int:
         return int(self._matrix.shape[0])

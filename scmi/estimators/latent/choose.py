@@ -1,6 +1,8 @@
 """Which latent model a fold uses, and of how many dimensions: chosen on its training half alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,11 +11,14 @@ from scmi._logging import logger
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.typing import Index
 
-from .half import Family, Half, Part, Unsolvable, cross_validation_parts
+from .covariance import Covariances
+from .half import Family, Half, Latents, Part, Unsolvable, cross_validation_parts
 from .kernel import KernelFamily
 from .linear import LinearFamily
 from .model import LatentModel
+from .moderators import Moderated, find_moderators
 from .score import Score, score, together
+from .sparse import SparseFamily
 
 __all__ = ["best_model", "best_size"]
 
@@ -22,7 +27,7 @@ WORTH = 0.01
 
 
 def best_model(
-    network: LatentModel,
+    network: LatentModel | None,
     half: Half,
     n_latent: int | None,
     ksg: KSG,
@@ -36,20 +41,16 @@ def best_model(
     error. A model in closed form is fitted again to the whole half, since it needs no pairs to stop by.
     """
     parts = cross_validation_parts(half, ksg.k, rng)
+    measure = partial(best_size, parts=parts, ksg=ksg, rng=rng)
     # The simplest first; a new family is a line here.
-    families: list[Family] = [LinearFamily(half, n_latent, generator), KernelFamily(half, n_latent, rng)]
-    simplest, *others = families
-    best = (simplest, *best_size(simplest, parts, ksg, rng))
-    found = [best]
-    for family in others:
-        try:
-            size, measured = best_size(family, parts, ksg, rng)
-        except Unsolvable as reason:
-            logger.debug("The %s family is left out: %s", family.kind, reason)
-            continue
-        if parts and measured.beats(best[2]):
-            best = (family, size, measured)
-            found.append(best)
+    covariances = Covariances(half, parts, rng) if parts and Covariances.fit_in_memory(half) else None
+    found = [measure(LinearFamily(half, n_latent, covariances, generator))]
+    if parts:
+        if covariances is not None and max(half.x.n_features, half.y.n_features) > 1:
+            found = _contest(found, SparseFamily(half, n_latent, covariances, generator), measure)
+        if n_latent is None:
+            found = _moderated(found, half, parts, measure)
+        found = _contest(found, KernelFamily(half, n_latent, rng), measure)
 
     def validated(model: LatentModel) -> Score:
         pairs = half.validation
@@ -57,33 +58,62 @@ def best_model(
             latents = (model.encoder_x(half.x.batch(pairs.row_x)), model.encoder_y(half.y.batch(pairs.row_y)))
         return score(latents, pairs, ksg, rng)
 
-    of_network = validated(network)
-    network_wins = of_network.beats(validated(_fit(found, half.to_fit, rng)))
-    return network if network_wins else _fit(found, half.training, rng)
+    if network is not None and validated(network).beats(validated(_fit(found, half.to_fit, rng))):
+        return network
+    return _fit(found, half.training, rng)
 
 
-def _fit(found: Sequence[tuple[Family, int, Score]], barcodes: Index, rng: np.random.Generator) -> LatentModel:
-    """The last that was found better, or the one before where it has no solution; the simplest always has one."""
-    for family, size, _ in found[:0:-1]:
-        try:
-            return family.fit(barcodes, size, rng)
-        except Unsolvable as reason:
-            logger.debug("The %s family is left out: %s", family.kind, reason)
-    simplest, size, _ = found[0]
-    return simplest.fit(barcodes, size, rng)
+class Found(NamedTuple):
+    """A family, the size that measures most, what that is, and the latents of each part's judged pairs at all sizes."""
+
+    family: Family
+    size: int
+    score: Score
+    latents: list[Latents]
 
 
-def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Generator) -> tuple[int, Score]:
+def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Generator) -> Found:
     """Dimensions of a family that measure most, and what they measure."""
-    learn = family.learner(rng)
     if not parts:
-        return family.sizes[0], Score(0.0, np.zeros(0))
+        return Found(family, family.sizes[0], Score(0.0, np.zeros(0)), [])
+    latents = family.held_out(parts, rng)
     scores: list[list[Score]] = [[] for _ in family.sizes]
-    for fitted, judged in parts:
-        z_x, z_y = learn(fitted, judged)
+    for (_, judged), (z_x, z_y) in zip(parts, latents, strict=True):
         for size, of_size in zip(family.sizes, scores, strict=True):
             of_size.append(score((z_x[:, :size], z_y[:, :size]), judged, ksg, rng))
     overall = [together(of_size) for of_size in scores]
     bits = np.array([one.bits for one in overall])
     best = int(np.argmax(bits >= bits.max() - WORTH))
-    return family.sizes[best], overall[best]
+    return Found(family, family.sizes[best], overall[best], latents)
+
+
+def _contest(found: list[Found], family: Family, measure: Callable[[Family], Found]) -> list[Found]:
+    """The list of winners, with one more if this family beats the last."""
+    try:
+        rival = measure(family)
+    except Unsolvable as reason:
+        logger.debug("The %s family is left out: %s", family.kind, reason)
+        return found
+    return [*found, rival] if rival.score.beats(found[-1].score) else found
+
+
+def _moderated(
+    found: list[Found], half: Half, parts: Sequence[Part], measure: Callable[[Family], Found]
+) -> list[Found]:
+    """The same with moderators, if any are found and don't measure less; their test is sharper than KSG's bits."""
+    base = found[-1]
+    axes = find_moderators(half, base.latents, base.size, parts)
+    if axes == (None, None):
+        return found
+    rival = measure(Moderated(base.family, half, axes, base.latents))
+    return found if base.score.beats(rival.score) else [*found, rival]
+
+
+def _fit(found: Sequence[Found], barcodes: Index, rng: np.random.Generator) -> LatentModel:
+    """The last that was found better, or the one before where it has no solution; the simplest always has one."""
+    for winner in found[:0:-1]:
+        try:
+            return winner.family.fit(barcodes, winner.size, rng)
+        except Unsolvable as reason:
+            logger.debug("The %s family is left out: %s", winner.family.kind, reason)
+    return found[0].family.fit(barcodes, found[0].size, rng)

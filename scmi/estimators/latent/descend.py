@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -40,6 +41,11 @@ class History:
     validation: Values
     best_step: int
     improving: bool
+
+    @classmethod
+    def of_none(cls) -> Self:
+        """Where no network was trained."""
+        return cls(np.empty(0, np.int64), np.empty(0), np.empty(0), best_step=0, improving=False)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -1,6 +1,6 @@
 """A training half: what every family is fitted to and judged by."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,7 +19,6 @@ __all__ = [
     "Family",
     "Half",
     "Latents",
-    "Learn",
     "Part",
     "Unsolvable",
     "batches",
@@ -38,8 +37,6 @@ CHUNK = 4096
 RIDGE = 1e-4
 
 Latents = tuple[Tensor, Tensor]
-Learn = Callable[[Index, Draw], Latents]
-"""Fits to some barcodes; returns the latents of some pairs, of the largest size."""
 
 
 class Unsolvable(ArithmeticError):
@@ -72,11 +69,11 @@ class Family(Protocol):
     sizes: tuple[int, ...]
     """Latent dimensions that it may have, fewest first; the first n columns of its latents are those of size n."""
 
-    def learner(self, rng: np.random.Generator) -> Learn:
-        """Prepare what all parts share, and return how one part is learned."""
+    def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
+        """Latents of each part's judged pairs, of the largest size, fitted to its other barcodes."""
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
-        """The model of some barcodes; raises :class:`Unsolvable` where there is none, as a learner may."""
+        """The model of some barcodes; raises :class:`Unsolvable` where there is none, as `held_out` may."""
 
 
 def cross_validation_parts(half: Half, k: int, rng: np.random.Generator) -> list[Part]:

@@ -1,5 +1,6 @@
 """The kernel family: the smooth functions of x and of y that are most correlated, in closed form."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
-from .half import Half, Latents, Learn, Unsolvable, batches, fitting_pairs, least_squares, scaled
+from .half import Half, Latents, Part, Unsolvable, batches, fitting_pairs, least_squares, scaled
 from .layers import MLP, RadialBasis, linear_layer
 from .model import Kind, LatentModel
 
@@ -49,21 +50,21 @@ class KernelFamily:
         layers = (half.components[0].layers(N_COMPONENTS)[0], half.components[1].layers(N_COMPONENTS)[0])
         self._bases = Bases(half.x, half.y, layers, half.pairing.draw(rng, barcodes=half.training), rng)
 
-    def learner(self, rng: np.random.Generator) -> Learn:
+    def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
         """See :class:`~scmi.estimators.latent.half.Family`."""
         bases = self._bases
         pairs = fitting_pairs(self._half.pairing, self._half.training, rng)
         u, v = bases.values(pairs)
         everything = Moments.of(u, v)
 
-        def learn(fitted: Index, judged: Draw) -> Latents:
+        found = []
+        for fitted, judged in parts:
             left_out = torch.from_numpy(~np.isin(pairs.barcode, fitted)).to(u.device)
             moments = everything.without(Moments.of(u[left_out], v[left_out]))
             to_x, to_y = bases.functions(moments, len(fitted), self.sizes[-1])
             at_x, at_y = bases.values(judged)
-            return scaled(to_x(at_x)), scaled(to_y(at_y))
-
-        return learn
+            found.append((scaled(to_x(at_x)), scaled(to_y(at_y))))
+        return found
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
         """See :class:`~scmi.estimators.latent.half.Family`."""

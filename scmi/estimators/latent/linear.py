@@ -1,6 +1,6 @@
 """The linear family: axes of greatest covariance between x and y (partial least squares), in closed form."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,11 +10,12 @@ from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
-from .half import Half, Latents, Learn, batches, fitting_pairs, least_squares, scaled
+from .covariance import Covariances
+from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, scaled
 from .layers import linear_layer
 from .model import Kind, LatentModel
 
-__all__ = ["LinearFamily", "fit_axes", "fit_linear"]
+__all__ = ["LinearFamily", "SIZES", "axes_of", "fit_axes", "fit_linear", "leading_axes"]
 
 # Latent dimensions that are tried, where the user names none.
 SIZES = (1, 2, 3, 4, 6, 9)
@@ -25,6 +26,7 @@ ROUNDS = 4
 EXTRA_AXES = 8
 
 Couple = tuple[Tensor, Tensor]
+Times = Callable[[Tensor], Tensor]
 
 
 class LinearFamily:
@@ -36,27 +38,34 @@ class LinearFamily:
         The training half.
     n_latent
         Latent dimensions; None lets cross-validation choose.
+    covariances
+        The cross-covariances of the half, where they fit in memory.
     generator
         Starts the search for axes.
     """
 
     kind: Kind = "linear"
 
-    def __init__(self, half: Half, n_latent: int | None, generator: torch.Generator) -> None:
+    def __init__(
+        self, half: Half, n_latent: int | None, covariances: Covariances | None, generator: torch.Generator
+    ) -> None:
         most = min(half.x.n_features, half.y.n_features)
         self.sizes = (n_latent,) if n_latent else tuple(size for size in SIZES if size <= most)
-        self._half, self._generator = half, generator
+        self._half, self._covariances, self._generator = half, covariances, generator
 
-    def learner(self, rng: np.random.Generator) -> Learn:
+    def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
         """See :class:`~scmi.estimators.latent.half.Family`."""
-        x, y, pairing = self._half.x, self._half.y, self._half.pairing
-
-        def learn(fitted: Index, judged: Draw) -> Latents:
-            pairs = fitting_pairs(pairing, fitted, rng)
-            axes_x, axes_y = fit_axes(x, y, pairs, self.sizes[-1], self._generator)
-            return scaled(x.batch(judged.row_x) @ axes_x), scaled(y.batch(judged.row_y) @ axes_y)
-
-        return learn
+        x, y = self._half.x, self._half.y
+        found = []
+        for i, (fitted, judged) in enumerate(parts):
+            if self._covariances is None:
+                pairs = fitting_pairs(self._half.pairing, fitted, rng)
+                axes_x, axes_y = fit_axes(x, y, pairs, self.sizes[-1], self._generator)
+            else:
+                covariance = self._covariances.without(i).covariance
+                axes_x, _, axes_y = axes_of(covariance, self.sizes[-1], self._generator)
+            found.append((scaled(x.batch(judged.row_x) @ axes_x), scaled(y.batch(judged.row_y) @ axes_y)))
+        return found
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
         """See :class:`~scmi.estimators.latent.half.Family`."""
@@ -65,24 +74,43 @@ class LinearFamily:
         return fit_linear(x, y, pairs, fit_axes(x, y, pairs, size, self._generator))
 
 
+def axes_of(matrix: Tensor, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Leading left singular vectors, singular values, and right singular vectors of a matrix."""
+    return leading_axes(lambda a: matrix @ a, lambda a: matrix.T @ a, matrix.shape, n_axes, generator)
+
+
 def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Leading singular vectors of the cross-covariance of the pairs: features x axes, for x and for y.
 
     By subspace iteration, so that the matrix of all features of x by all of y is never formed.
     """
-    n_axes = min(n_axes, x.n_features, y.n_features)
-    width = min(n_axes + EXTRA_AXES, x.n_features, y.n_features)
     couples = _couples(x, y, pairs)
-    axes_y = torch.randn((y.n_features, width), generator=generator, device=generator.device)
+    axes_x, _, axes_y = leading_axes(
+        lambda axes: _covariance_times(couples(), axes),
+        lambda axes: _covariance_times(((v, u) for u, v in couples()), axes),
+        (x.n_features, y.n_features),
+        n_axes,
+        generator,
+    )
+    return axes_x, axes_y
+
+
+def leading_axes(
+    times: Times, transposed_times: Times, shape: Sequence[int], n_axes: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Leading singular vectors and values of a matrix that is known by what it makes of others."""
+    n_axes = min(n_axes, *shape)
+    width = min(n_axes + EXTRA_AXES, *shape)
+    axes_y = torch.randn((shape[1], width), generator=generator, device=generator.device)
     for _ in range(ROUNDS):
-        axes_x = torch.linalg.qr(_covariance_times(couples(), axes_y))[0]
-        back = _covariance_times(((v, u) for u, v in couples()), axes_x)
+        axes_x = torch.linalg.qr(times(axes_y))[0]
+        back = transposed_times(axes_x)
         axes_y = torch.linalg.qr(back)[0]
-    left, _, right = torch.linalg.svd(back, full_matrices=False)
-    return (axes_x @ right.T)[:, :n_axes], left[:, :n_axes]
+    left, values, right = torch.linalg.svd(back, full_matrices=False)
+    return (axes_x @ right.T)[:, :n_axes], values[:n_axes], left[:, :n_axes]
 
 
-def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor]) -> LatentModel:
+def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor], kind: Kind = "linear") -> LatentModel:
     """Encoders that project on the axes, and the least-squares decoders of the other side.
 
     Latents come out centred and, taken together, with unit variance, so that distances on both sides compare.
@@ -98,7 +126,7 @@ def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor]) -> La
         least_squares(latents[0], y, pairs.row_y),
         least_squares(latents[1], x, pairs.row_x),
     ]
-    return LatentModel("linear", *encoders, *decoders)
+    return LatentModel(kind, *encoders, *decoders)
 
 
 def _couples(x: Rows, y: Rows, pairs: Draw) -> Callable[[], Iterable[Couple]]:

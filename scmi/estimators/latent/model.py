@@ -8,7 +8,7 @@ from torch import nn
 
 __all__ = ["Kind", "LatentModel"]
 
-Kind = Literal["linear", "kernel", "network"]
+Kind = Literal["linear", "sparse", "kernel", "network"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from scmi.typing import Values
+from scmi.typing import Index, Values
 
 from .ksg import KSG
 
@@ -42,22 +42,30 @@ def gaussian_bound(x: Values, y: Values, rng: np.random.Generator) -> float:
     """
     chosen = rng.permutation(len(x))[:MAX_BOUND_PAIRS]
     x, y = x[chosen], y[chosen]
-    fold = np.arange(len(x)) % N_FOLDS
-    total = 0.0
+    n, dims = len(x), (x.shape[1], y.shape[1])
+    fold = np.arange(n) % N_FOLDS
+    both = np.hstack([x, y]) - np.hstack([x.mean(axis=0), y.mean(axis=0)])
+    # Of each fold, and then of all but it.
+    count = np.bincount(fold, minlength=N_FOLDS)
+    total = np.stack([both[fold == i].sum(axis=0) for i in range(N_FOLDS)])
+    square = np.stack([both[fold == i].T @ both[fold == i] for i in range(N_FOLDS)])
+    count, total, square = n - count, total.sum(axis=0) - total, square.sum(axis=0) - square
+    mean = total / count[:, None]
+    covariance = (square - count[:, None, None] * mean[:, :, None] * mean[:, None, :]) / (count - 1)[:, None, None]
+    to_x, to_y, correlation = _canonical_axes(covariance, dims[0], count)
+    bits = 0.0
     for i in range(N_FOLDS):
-        fitted, judged = fold != i, fold == i
-        axes = _canonical(x[fitted], y[fitted])
-        r = axes.correlation
-        u = (x[judged] - axes.mean_x) @ axes.to_x[:, : len(r)]
-        v = (y[judged] - axes.mean_y) @ axes.to_y[:, : len(r)]
+        r = correlation[i]
+        judged = both[fold == i] - mean[i]
+        u, v = judged[:, : dims[0]] @ to_x[i], judged[:, dims[0] :] @ to_y[i]
         scale = 1 / (1 - r**2)
         own = -0.5 * r**2 * scale
         ratio = (u**2 @ own)[:, None] + (v**2 @ own)[None, :] + (u * r * scale) @ v.T
-        n = len(ratio)
+        m = len(ratio)
         joint = np.diag(ratio).mean()
         np.fill_diagonal(ratio, -np.inf)
-        total += (joint - logsumexp(ratio) + np.log(n * (n - 1))) * n / len(x)
-    return float(total / np.log(2))
+        bits += (joint - logsumexp(ratio) + np.log(m * (m - 1))) * m / n
+    return float(bits / np.log(2))
 
 
 def gaussian_shortfall(x: Values, y: Values, ksg: KSG, rng: np.random.Generator) -> float:
@@ -78,9 +86,28 @@ def _canonical(x: Values, y: Values) -> _Canonical:
     (mean_x, white_x), (mean_y, white_y) = _whitening(x), _whitening(y)
     cross = ((x - mean_x) @ white_x).T @ ((y - mean_y) @ white_y) / (len(x) - 1)
     left, r, right = np.linalg.svd(cross)
-    n_free = len(x) - max(cross.shape) - 1
-    squared = 1 - (1 - np.minimum(r, HIGHEST_CORRELATION) ** 2) * (len(x) - 1) / n_free
-    return _Canonical(mean_x, white_x @ left, mean_y, white_y @ right.T, np.sqrt(np.clip(squared, 0, None)))
+    return _Canonical(mean_x, white_x @ left, mean_y, white_y @ right.T, _shrunk(r, len(x), max(cross.shape)))
+
+
+def _canonical_axes(covariance: Values, n_x: int, count: Index) -> tuple[Values, Values, Values]:
+    """The paired canonical axes of several samples at once, from their covariances; dimensions x correlations."""
+    white_x, white_y = _inverse_roots(covariance[:, :n_x, :n_x]), _inverse_roots(covariance[:, n_x:, n_x:])
+    cross = white_x.transpose(0, 2, 1) @ covariance[:, :n_x, n_x:] @ white_y
+    left, r, right = np.linalg.svd(cross, full_matrices=False)
+    return white_x @ left, white_y @ right.transpose(0, 2, 1), _shrunk(r, count[:, None], max(cross.shape[1:]))
+
+
+def _shrunk(r: Values, n: int | Index, dimensions: int) -> Values:
+    squared = 1 - (1 - np.minimum(r, HIGHEST_CORRELATION) ** 2) * (n - 1) / (n - dimensions - 1)
+    shrunk: Values = np.sqrt(np.clip(squared, 0, None))
+    return shrunk
+
+
+def _inverse_roots(covariance: Values) -> Values:
+    """What whitens each sample; directions without variance are left out."""
+    value, vector = np.linalg.eigh(covariance)
+    kept = value > 1e-6 * value[:, -1:]
+    return vector * np.where(kept, 1 / np.sqrt(np.where(kept, value, 1)), 0)[:, None, :]
 
 
 def _whitening(points: Values) -> tuple[Values, Values]:

@@ -24,7 +24,7 @@ def fitted():
     y[:, :3] = x[:, :3] + 0.3 * rng.normal(size=(400, 3))
     y[:, 10] = 7.0
     x[:, 11] = 0.1
-    return x, y, sm.LMI(rng=0, progress=False).fit(x, y)
+    return x, y, sm.LMI(n_splits=1, rng=0, progress=False).fit(x, y)
 
 
 def test_r2_is_that_of_the_predictions_of_held_out_pairs(fitted):

@@ -12,6 +12,7 @@ PLAIN = {
     "null": np.array([0.02, -0.03, 0.04]),
     "n_held_out": 1000,
     "n_latent": 8,
+    "kept": 0.01,
     "constant": [],
     "improving": False,
     "drifting": False,
@@ -37,6 +38,12 @@ def test_nothing_to_say():
 def test_each_has_its_sentence(changed, words):
     ((_, sentence),) = cautions(**PLAIN | changed)
     assert words in sentence
+
+
+def test_partners_that_stay_are_no_bias():
+    null = np.array([0.1, 0.15, 0.2])
+    assert cautions(**PLAIN | {"null": null, "kept": 0.1}) == []
+    assert len(cautions(**PLAIN | {"null": null, "kept": 0.03})) == 1
 
 
 def test_ksg_cannot_say_more_than_the_saturation():

@@ -8,7 +8,8 @@ import pytest
 
 import scmi as sm
 from scmi.estimators import HeldOut, TooFew, drift_check, subsampling_error
-from scmi.estimators.inference.subsampling import _extrapolated, _partition
+from scmi.estimators.inference.subsampling import _extrapolated
+from scmi.estimators.inputs.pairing import partition
 
 
 def gaussian(rng, n, rho=0.8, d=1):
@@ -116,7 +117,7 @@ def test_error_of_a_difference():
 
 def test_groups_stay_together():
     groups = np.random.default_rng(0).integers(0, 30, 200)
-    part = _partition(groups, 4, np.random.default_rng(1))
+    part = partition(groups, 4, np.random.default_rng(1))
     assert all(len(np.unique(part[groups == group])) == 1 for group in range(30))
     # Each cut is off by less than half a group, and the largest has about a dozen pairs.
     assert np.abs(np.bincount(part) - 50).max() <= np.bincount(groups).max()

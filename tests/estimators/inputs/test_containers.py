@@ -198,10 +198,12 @@ def test_a_constant_side_is_told_of_once(quick):
 
 
 def test_one_wild_row_does_not_stop_the_others(quick_lmi):
-    """The kernel between its landmarks is singular then; the other families go on. Without it, 1.3 bits."""
+    """The kernel between landmarks is singular then; other families go on, and the row is told of. Without it, 1.4 bits."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3))
     y = x + rng.normal(size=x.shape)
     for wild in (1e6, -1e12):
         x[0] = wild
-        assert 1.0 < quick_lmi(n_permutations=0).fit(x, y).result_.mi < 2.2
+        with pytest.warns(UserWarning, match="x has 3 of 3 columns with a few values beyond 1,000 times"):
+            found = quick_lmi(n_permutations=0).fit(x, y).result_
+        assert 0.5 < found.mi < 2.2

@@ -29,7 +29,7 @@ def test_scale_is_that_of_the_chosen_rows(x):
 @pytest.mark.parametrize("constant", [0.0, 7.0, 0.1, 1e6 + 0.1])
 def test_constant_columns_become_zero(x, constant):
     x[:, 2] = constant
-    batch = Rows(x, fit_scale(x, np.arange(40)), CPU, keep=np.arange(40)).batch(np.arange(40))
+    batch = Rows(x, fit_scale(x, np.arange(40)), CPU).keeping(np.arange(40)).batch(np.arange(40))
     assert (batch[:, 2] == 0).all()
 
 
@@ -68,13 +68,15 @@ def test_forms_agree(x, form, resident, keep, monkeypatch):
     other = form(x)
     wanted = np.array([3, 3, 39, 0])
     expected = Rows(x, fit_scale(x, np.arange(20)), CPU).batch(wanted)
-    rows = Rows(other, fit_scale(other, np.arange(20)), CPU, keep=keep)
+    rows = Rows(other, fit_scale(other, np.arange(20)), CPU)
+    if keep is not None:
+        rows = rows.keeping(keep)
     torch.testing.assert_close(rows.batch(wanted), expected)
     torch.testing.assert_close(torch.cat(list(rows.batches(wanted, 3))), expected)
 
 
 def test_a_row_that_was_not_kept_is_no_other_row(x):
-    rows = Rows(x, fit_scale(x, np.arange(20)), CPU, keep=np.array([0, 3]))
+    rows = Rows(x, fit_scale(x, np.arange(20)), CPU).keeping(np.array([0, 3]))
     with pytest.raises(IndexError):
         rows.batch(np.array([0, 1]))
 

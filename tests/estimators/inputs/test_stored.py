@@ -198,9 +198,9 @@ def test_larger_data_are_computed_a_chunk_at_a_time(sides, monkeypatch):
     x, y = (CountedChunks(side, 20) for side in sides)
     sm.lmi(x.array, y.array, preset=FAST, n_jobs=1)
     assert x.most == y.most == 1
-    # Checked, compared for copies, encoded; and by each fold for mean, variance, wild values, components, the rows to
-    # train on, the held-out, and how well these are predicted.
-    assert x.times.max() == y.times.max() == 3 + 2 * 7
+    # Checked, compared for copies, encoded; for mean, variance, wild values, components, the paired rows; and by each
+    # fold for how well its held-out rows are predicted.
+    assert x.times.max() == y.times.max() == 3 + 7
 
 
 def test_more_pairings_read_no_more(monkeypatch):

@@ -11,7 +11,7 @@ def rows():
 
     def build(matrix):
         everything = np.arange(len(matrix))
-        return Rows(matrix, fit_scale(matrix, everything), torch.device("cpu"), keep=everything)
+        return Rows(matrix, fit_scale(matrix, everything), torch.device("cpu")).keeping(everything)
 
     return build
 
@@ -22,7 +22,7 @@ def unscaled():
 
     def build(matrix):
         scale = Scale(np.zeros(matrix.shape[1]), np.ones(matrix.shape[1]))
-        return Rows(matrix, scale, torch.device("cpu"), keep=np.arange(len(matrix)))
+        return Rows(matrix, scale, torch.device("cpu")).keeping(np.arange(len(matrix)))
 
     return build
 

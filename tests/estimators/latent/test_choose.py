@@ -25,10 +25,10 @@ def test_linear_dimensions_follow_the_dependence(n_informative, allowed, rows, g
     everything = np.arange(1000)
     half = Half(rows(sample.x), rows(sample.y), (None, None), rowwise(1000), everything, everything, None)
     parts = cross_validation_parts(half, 3, np.random.default_rng(0))
-    family = LinearFamily(half, None, generator)
-    size, score = best_size(family, parts, EUCLIDEAN, np.random.default_rng(0))
-    assert size in allowed
-    assert len(score.pmi) == 1000
+    family = LinearFamily(half, None, None, generator)
+    found = best_size(family, parts, EUCLIDEAN, np.random.default_rng(0))
+    assert found.size in allowed
+    assert len(found.score.pmi) == 1000
 
 
 class Staircase:
@@ -40,8 +40,8 @@ class Staircase:
     def __init__(self, x, y):
         self.x, self.y = torch.tensor(x), torch.tensor(y)
 
-    def learner(self, rng):
-        return lambda fitted, judged: (self.x[judged.row_x], self.y[judged.row_y])
+    def held_out(self, parts, rng):
+        return [(self.x[judged.row_x], self.y[judged.row_y]) for _, judged in parts]
 
 
 def test_the_fewest_dimensions_that_measure_as_much():
@@ -51,9 +51,9 @@ def test_the_fewest_dimensions_that_measure_as_much():
     y[:, 2] = rng.normal(size=400)  # the third column is noise
     half = Half(None, None, None, rowwise(400), np.arange(400), np.arange(400), None)
     parts = cross_validation_parts(half, 3, rng)
-    assert best_size(Staircase(x, y), parts, EUCLIDEAN, rng)[0] == 2
+    assert best_size(Staircase(x, y), parts, EUCLIDEAN, rng).size == 2
     # Where nothing can be judged, it is the simplest.
-    assert best_size(Staircase(x, y), [], EUCLIDEAN, rng)[0] == 1
+    assert best_size(Staircase(x, y), [], EUCLIDEAN, rng).size == 1
 
 
 @pytest.mark.parametrize(("bits", "size"), [((0.5, 0.992, 1.0), 2), ((0.5, 0.98, 1.0), 3), ((0.995, 0.998, 1.0), 1)])
@@ -64,11 +64,11 @@ def test_more_dimensions_have_to_be_worth_a_hundredth_of_a_bit(bits, size, monke
     monkeypatch.setattr(choose, "score", score)
     half = Half(None, None, None, rowwise(40), np.arange(40), np.arange(40), None)
     rng = np.random.default_rng(0)
-    found, measured = best_size(
+    found = best_size(
         Staircase(np.zeros((40, 3)), np.zeros((40, 3))), cross_validation_parts(half, 3, rng), EUCLIDEAN, rng
     )
-    assert found == size
-    assert measured.bits == pytest.approx(bits[size - 1])
+    assert found.size == size
+    assert found.score.bits == pytest.approx(bits[size - 1])
 
 
 def test_a_network_takes_over_only_if_it_measures_more(rows, generator):
@@ -94,10 +94,10 @@ def test_gaussians_get_axes_and_circles_do_not():
     quick = Settings(hidden=(32,), max_steps=100)
     gaussian = sm.datasets.gaussian(600, 60, 2, 1.0, rng=0)
     found = sm.lmi(gaussian.x, gaussian.y, n_permutations=0, preset=quick)
-    assert found.params["latent_model"] == ["linear", "linear"]
+    assert set(found.params["latent_model"]) <= {"linear", "sparse"}
     circle = sm.datasets.symmetric("circle", n_exclusive=1, rng=0)
     result = sm.lmi(circle.x, circle.y, n_permutations=0, preset=quick)
-    assert "linear" not in result.params["latent_model"]
+    assert not {"linear", "sparse"} & set(result.params["latent_model"])
     # Cross-prediction alone, as published, finds .04 of these .71 bits. Ours over four seeds: errors up to .06.
     assert result.mi == pytest.approx(circle.truth, abs=0.12)
 
@@ -105,5 +105,5 @@ def test_gaussians_get_axes_and_circles_do_not():
 def test_n_latent_is_respected(FAST):
     sample = sm.datasets.gaussian(200, 30, 1, 1.0, rng=0)
     result = sm.lmi(sample.x, sample.y, n_latent=5, preset=FAST)
-    assert result.params["n_latent"] == [5, 5]
+    assert set(result.params["n_latent"]) == {5}
     assert result.z_x.shape == result.z_y.shape == (200, 5)
