@@ -28,6 +28,7 @@ __all__ = [
     "gene_mask",
     "group_rows",
     "holds",
+    "layer_names",
     "masked_pmi",
     "matrix_of",
     "rows_of_group",
@@ -94,6 +95,11 @@ def check_writable(adata: "AnnData", name: str, otherwise: str = "") -> None:
             f"`{name}` is a view, and results written to a view are lost with it. Pass a copy, "
             f"`day2 = adata[mask].copy()`{otherwise}."
         )
+
+
+def layer_names(adata: "AnnData") -> list[str]:
+    """What layers are called; anndata from 0.13 on lists `.X` among them, as None."""
+    return [name for name in adata.layers if name is not None]
 
 
 def did_you_mean(key: object, names: Iterable[object]) -> str:
@@ -185,10 +191,10 @@ def matrix_of(
             list(map(str, rep.columns)) if framed else None,
         )
     if layer is not None and layer not in adata.layers:
-        raise KeyError(f"Did not find `layer={layer!r}` in `{name}.layers`, which has {list(adata.layers)}.")
+        raise KeyError(f"Did not find `layer={layer!r}` in `{name}.layers`, which has {layer_names(adata)}.")
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
-        raise ValueError(f"`{name}.X` is None; pass `layer=` (one of {list(adata.layers)}) or `use_rep=`.")
+        raise ValueError(f"`{name}.X` is None; pass `layer=` (one of {layer_names(adata)}) or `use_rep=`.")
     where = f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]"
     mask = gene_mask(adata, name, mask_var)
     if mask is None:

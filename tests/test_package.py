@@ -223,14 +223,22 @@ def test_each_default_of_the_model_stands_once():
 # Dependencies
 
 PYPROJECT = PACKAGE.parent / "pyproject.toml"
+LOWEST = PACKAGE.parent / ".ci" / "constraints-lowest.txt"
+# Extras that the package imports from; the others are tools around it.
+RUNTIME_EXTRAS = ("dask", "datasets")
 
 
 @pytest.fixture(scope="module")
-def declared():
-    """Import names of the dependencies: at run time, and with the extras."""
+def project():
+    """What `pyproject.toml` says of the package."""
     if not PYPROJECT.exists():
         pytest.skip("installed without its pyproject.toml")
-    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    return tomllib.loads(PYPROJECT.read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def declared(project):
+    """Import names of the dependencies: at run time, and with the extras."""
 
     def names(requirements):
         found = {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
@@ -254,3 +262,12 @@ def test_declared_dependencies_are_imported(declared, imported):
 
 def test_what_is_imported_is_declared(declared, imported):
     assert imported <= declared[1]
+
+
+def test_the_lowest_versions_declared_are_the_ones_tested(project):
+    if not LOWEST.exists():
+        pytest.skip("a source distribution has no folder .ci")
+    extras = (project["optional-dependencies"][name] for name in RUNTIME_EXTRAS)
+    bounds = [requirement for requirements in (project["dependencies"], *extras) for requirement in requirements]
+    pins = [re.sub(r"(\[.*\])?>=", "==", bound) for bound in bounds]
+    assert [line for line in LOWEST.read_text().splitlines() if not line.startswith("#")] == sorted(pins)

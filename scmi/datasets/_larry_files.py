@@ -77,7 +77,7 @@ def read_matrix(file: Path) -> Any:
         n_entries = mminfo(file)[2]
         if n_entries * ENTRY > file.stat().st_size * MOST_PACKED:  # or memory would be sought for them all
             raise ValueError(f"it tells of {n_entries:,} entries, more than it can hold")
-        matrix: Any = mmread(file)
+        matrix: Any = mmread(file, spmatrix=True)
         is_sparse = sparse.issparse(matrix)
         if not is_sparse or matrix.dtype.kind not in "buif":
             raise ValueError("it is not a sparse matrix of real numbers")

@@ -1,5 +1,7 @@
 """Counts of equal depth: every cell down to the same total."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
-from scmi._slots import check_is_anndata
+from scmi._slots import check_is_anndata, layer_names
 from scmi.estimators.inputs.checks import check_counts
 from scmi.estimators.inputs.stored import is_sparse
 
@@ -141,7 +141,7 @@ def _check_call(adata: AnnData, layer: str | None, n_top_genes: int, copy: bool)
     if 0 in adata.shape:
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     if layer is not None and layer not in adata.layers:
-        raise KeyError(f"Did not find {layer!r} in `.layers`, which has {list(adata.layers)}.")
+        raise KeyError(f"Did not find {layer!r} in `.layers`, which has {layer_names(adata)}.")
     slot = "X" if layer is None else layer
     if _KEY in adata.uns and adata.uns[_KEY].get("layer") == slot:
         where = "`.X`" if layer is None else f"`.layers[{layer!r}]`"
@@ -155,7 +155,7 @@ def _check_call(adata: AnnData, layer: str | None, n_top_genes: int, copy: bool)
 def _matrix(adata: AnnData, layer: str | None, where: str) -> Any:
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
-        raise ValueError(f"`{where}` is None: pass `layer=`, one of {list(adata.layers)}.")
+        raise ValueError(f"`{where}` is None: pass `layer=`, one of {layer_names(adata)}.")
     if hasattr(matrix, "compute"):
         raise TypeError(f"`{where}` is lazy ({type(matrix).__name__}): load it with `adata.to_memory()` first.")
     if matrix.dtype.kind not in "buif":
@@ -292,7 +292,7 @@ def _run_scanpy(x: Any, n_top_genes: int, log1p_note: Any, *, logged: bool, wher
     with warnings.catch_warnings():
         # An empty cell stays zero, and a gene without dispersion is not marked: both are said in the docstring.
         warnings.filterwarnings("ignore", "Some cells have zero counts", UserWarning)
-        warnings.filterwarnings("ignore", "`n_top_genes` > number of normalized dispersions", UserWarning)
+        warnings.filterwarnings("ignore", "`n_top_genes`.* > number of normalized dispersions", UserWarning)
         if not logged:
             sc.pp.normalize_total(work, target_sum=_TARGET_SUM)
             sc.pp.log1p(work)

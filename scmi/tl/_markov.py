@@ -18,6 +18,7 @@ from scmi._slots import (
     check_key_added,
     check_writable,
     holds,
+    layer_names,
     rows_of_group,
 )
 from scmi._warnings import one_of_a_kind
@@ -232,7 +233,7 @@ def _check_object(adata: "AnnData", counts_layer: str | None) -> None:
     if 0 in adata.shape:
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     if counts_layer is not None and counts_layer not in adata.layers:
-        raise KeyError(f"Did not find `counts_layer={counts_layer!r}` in `.layers`, which has {list(adata.layers)}.")
+        raise KeyError(f"Did not find `counts_layer={counts_layer!r}` in `.layers`, which has {layer_names(adata)}.")
 
 
 def _samples(

@@ -34,7 +34,7 @@ def test_lineage_at_its_default_size():
     on_day_6 = (adata.obs["day"] == "6").to_numpy()
     labels = adata.obs["clone"].cat.categories.to_numpy()
     permuted = dict(zip(labels, np.random.default_rng(0).permutation(labels), strict=True))
-    clone = adata.obs["clone"].astype(object).to_numpy()
+    clone = adata.obs["clone"].astype(object).to_numpy(copy=True)
     clone[on_day_6] = [permuted.get(label) for label in clone[on_day_6]]
     shuffled.obs["clone"] = clone
 

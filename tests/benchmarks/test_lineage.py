@@ -20,7 +20,7 @@ def permuted(adata, rng):
     adata = adata.copy()
     labels = adata.obs["clone"].cat.categories.to_numpy()
     other = dict(zip(labels, rng.permutation(labels), strict=True))
-    clone = adata.obs["clone"].astype(object).to_numpy()
+    clone = adata.obs["clone"].astype(object).to_numpy(copy=True)
     late = (adata.obs["day"] == "6").to_numpy()
     clone[late] = [other.get(label) for label in clone[late]]
     adata.obs["clone"] = clone

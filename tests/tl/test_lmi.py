@@ -758,7 +758,7 @@ def test_too_few_barcodes_shared(days, quick_lmi, fails):
 
 
 def test_one_barcode_for_nearly_all_cells(days, fails):
-    labels = days[0].obs["clone"].astype(object).to_numpy()
+    labels = days[0].obs["clone"].astype(object).to_numpy(copy=True)
     labels[np.random.default_rng(0).permutation(len(labels))[: int(0.96 * len(labels))]] = "0"
     days[0].obs["clone"] = labels
     days[1].obs["clone"] = days[1].obs["clone"].astype(object).fillna("0")
@@ -873,7 +873,7 @@ def test_duplicated_cells_warn_at_the_line_of_the_user(days, two, sparse):
 
 def test_implausible_barcode_warns_at_the_line_of_the_user(days, two):
     for day in days:
-        labels = day.obs["clone"].astype(object).to_numpy()
+        labels = day.obs["clone"].astype(object).to_numpy(copy=True)
         labels[: int(0.3 * len(labels))] = "0"
         day.obs["clone"] = labels
     with pytest.warns(UserWarning, match="barcode '0' covers .* which is much for one clone") as seen:
@@ -895,7 +895,7 @@ def test_shuffled_barcodes_give_next_to_no_information():
     sm.tl.lmi(adata, **options)
     assert adata.uns["lmi"]["mi"] > 0.12
 
-    labels = adata.obs["clone"].astype(object).to_numpy()
+    labels = adata.obs["clone"].astype(object).to_numpy(copy=True)
     late = (adata.obs["day"] == "6").to_numpy()
     labels[late] = np.random.default_rng(0).permutation(labels[late])
     adata.obs["clone"] = labels

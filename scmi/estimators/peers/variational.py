@@ -94,8 +94,8 @@ def mine(
     >>> import numpy as np
     >>> import scmi as sm
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(400, 2))
-    >>> y = x + rng.normal(size=(400, 2))  # 1 bit
+    >>> x = rng.normal(size=(2000, 2))
+    >>> y = x + rng.normal(size=(2000, 2))  # 1 bit
     >>> for estimate in (sm.lmi, sm.mine, sm.infonce):
     ...     print(estimate.__name__, estimate(x, y).mi > 0.5)
     lmi True
@@ -159,8 +159,8 @@ def infonce(
     >>> import numpy as np
     >>> import scmi as sm
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(400, 2))
-    >>> sm.infonce(x, x + rng.normal(size=(400, 2))).mi > 0.5
+    >>> x = rng.normal(size=(2000, 2))
+    >>> sm.infonce(x, x + rng.normal(size=(2000, 2))).mi > 0.5
     True
     """
     return _estimate("infonce", x, y, groups, settings, rng, device, n_jobs, progress)
