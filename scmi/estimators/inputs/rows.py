@@ -72,8 +72,8 @@ def _scale_of_columns(matrix: Matrix, rows: Index, name: str) -> Scale:
     if n_wild:
         warn(
             f"wild values of {name}",
-            f"{name} has {n_wild} of {matrix.shape[1]} columns with a few values beyond 1,000 times the deviation of the "
-            "others. They are clipped, and still weigh much: drop the rows that have them, or mend them.",
+            f"{name} has {n_wild} of {matrix.shape[1]} columns with a few values beyond 1,000 times the deviation of "
+            "the others. They are clipped, and still weigh much: drop the rows that have them, or mend them.",
         )
     varies = (high > low) & (sd > SMALLEST)
     return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))

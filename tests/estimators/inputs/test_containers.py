@@ -198,7 +198,7 @@ def test_a_constant_side_is_told_of_once(quick):
 
 
 def test_one_wild_row_does_not_stop_the_others(quick_lmi):
-    """The kernel between landmarks is singular then; other families go on, and the row is told of. Without it, 1.4 bits."""
+    """The kernel between landmarks is singular then; other families go on, and the user is told. Without, 1.4 bits."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3))
     y = x + rng.normal(size=x.shape)
