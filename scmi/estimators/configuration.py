@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scmi.estimators.inputs.checks import as_generator, check_choice, check_counts, check_number
+from scmi.estimators.inputs.checks import as_generator, check_choice, check_counts, check_jobs, check_number
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.typing import Rng
 
@@ -73,3 +73,4 @@ class Configuration:
             if not 0 <= weight < math.inf:
                 raise ValueError(f"`{name}` is {weight}; give the weight of a loss, 0 or more.")
         as_generator(self.rng)
+        check_jobs(self.n_jobs)
