@@ -1,8 +1,7 @@
 """Several trainings at once, through joblib, with one progress display and a clean stop."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -16,8 +15,8 @@ __all__ = ["FoldJob", "Job", "run_folds", "run_jobs"]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-# What torch's threads were before the first of the calls of `run_folds` that go on now, once for each.
-_FOUND: list[int] = []
+# What torch's threads were before the calls of `run_folds` that go on now, by the thread that calls.
+_FOUND: dict[int, int] = {}
 _FINDING = threading.Lock()
 
 
@@ -43,15 +42,16 @@ class _Board:
     def __init__(self, n_jobs: int, progress: Tick) -> None:
         self._shares = [0.0] * n_jobs
         self._progress = progress
-        self._changed = threading.Condition()
-        self._running = 0
+        self._reporting = threading.Lock()
+        self._elsewhere: list[threading.Lock] = []
+        self._caller = threading.get_ident()
         self._stopped = False
 
     def reporter(self, job: int) -> Tick:
         """What job number ``job`` is to call with its share done and its loss."""
 
         def report(done: float, loss: float) -> None:
-            with self._changed:
+            with self._reporting:
                 if self._stopped:
                     raise _Stopped
                 self._shares[job] = done
@@ -61,20 +61,19 @@ class _Board:
 
     def run(self, job: Job[T], number: int) -> T:
         """Run a job in this thread, reporting as it goes."""
-        with self._changed:
-            self._running += 1
-        try:
+        if threading.get_ident() == self._caller:
+            # Nobody waits for it, so that an interrupt may strike at any moment. Other threads know of none.
             return job(progress=self.reporter(number))
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+        running = threading.Lock()
+        with running:
+            self._elsewhere.append(running)
+            return job(progress=self.reporter(number))
 
     def stop(self) -> None:
         """Have every running job end at its next report, and wait for it: none may outlive the interpreter."""
-        with self._changed:
-            self._stopped = True
-            self._changed.wait_for(lambda: self._running == 0)
+        self._stopped = True
+        for running in self._elsewhere:
+            running.acquire()
 
 
 def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
@@ -110,29 +109,27 @@ def _silent(done: float, loss: float) -> None:
 
 
 def run_folds(jobs: Sequence[FoldJob[T]], n_jobs: int, progress: Tick) -> list[T]:
-    """Call ``job(threads=..., progress=...)`` for the training of every fold; the results in order."""
-    prepare_torch()
-    with _torch_threads() as n_threads:
-        # Each fold gets its share of the threads however many folds run at once: with another number of threads the
-        # same seed could give other last digits.
-        threads = max(1, n_threads // len(jobs))
-        return run_jobs([partial(job, threads=threads) for job in jobs], n_jobs, progress)
+    """Call ``job(threads=..., progress=...)`` for the training of every fold; the results in order.
 
-
-@contextmanager
-def _torch_threads() -> Iterator[int]:
-    """How many threads torch takes, which it takes again in the end, whatever the folds set.
-
-    The number is the process's: a call that starts while the folds of another train would take their share for all.
+    Torch then takes as many threads as before, whatever the folds set. The number is the process's: a call that starts
+    while the folds of another train would take their share for all.
     """
+    prepare_torch()
     import torch
 
-    with _FINDING:
-        before = _FOUND[0] if _FOUND else torch.get_num_threads()
-        _FOUND.append(before)
+    caller, before = threading.get_ident(), 0
     try:
-        yield before
-    finally:
         with _FINDING:
-            _FOUND.pop()
-        torch.set_num_threads(before)
+            before = next(iter(_FOUND.values()), 0) or torch.get_num_threads()
+            _FOUND[caller] = before
+        # Each fold gets its share of the threads however many folds run at once: with another number of threads the
+        # same seed could give other last digits.
+        threads = max(1, before // len(jobs))
+        return run_jobs([partial(job, threads=threads) for job in jobs], n_jobs, progress)
+    finally:
+        try:
+            if before:
+                torch.set_num_threads(before)
+        finally:  # an interrupt may come in between
+            with _FINDING:
+                _FOUND.pop(caller, None)
