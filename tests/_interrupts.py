@@ -2,28 +2,31 @@
 
 import signal
 
-_armed = False
-
-
-def _strike(number, frame):
-    global _armed
-    if _armed:
-        _armed = False
-        raise KeyboardInterrupt
-
 
 def interrupted(call, after):
     """Call, with an interrupt after so many seconds; whether it struck before the call had returned."""
-    global _armed
-    before = signal.signal(signal.SIGALRM, _strike)
+    armed = struck = False
+
+    def strike(number, frame):
+        nonlocal armed, struck
+        if armed:
+            armed, struck = False, True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, strike)
     try:
         try:
-            _armed = True
+            armed = True
             signal.setitimer(signal.ITIMER_REAL, after)
             call()
         finally:
-            _armed = False
+            armed = False
     except KeyboardInterrupt:
+        return True
+    except SystemError:
+        # What Numba makes of an interrupt that strikes while it hands arrays to or from compiled code.
+        if not struck:
+            raise
         return True
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

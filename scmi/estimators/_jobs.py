@@ -1,9 +1,11 @@
-"""Several trainings at once, through joblib, with one progress display and a clean stop."""
+"""Several trainings at once, in threads or wherever joblib takes them, with one progress display and a clean stop."""
 
 import threading
-from collections.abc import Sequence
+from _thread import start_new_thread
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 import joblib
 
@@ -43,37 +45,19 @@ class _Board:
         self._shares = [0.0] * n_jobs
         self._progress = progress
         self._reporting = threading.Lock()
-        self._elsewhere: list[threading.Lock] = []
-        self._caller = threading.get_ident()
-        self._stopped = False
+        self.stopped = False
 
     def reporter(self, job: int) -> Tick:
         """What job number ``job`` is to call with its share done and its loss."""
 
         def report(done: float, loss: float) -> None:
             with self._reporting:
-                if self._stopped:
+                if self.stopped:
                     raise _Stopped
                 self._shares[job] = done
                 self._progress(sum(self._shares), loss)
 
         return report
-
-    def run(self, job: Job[T], number: int) -> T:
-        """Run a job in this thread, reporting as it goes."""
-        if threading.get_ident() == self._caller:
-            # Nobody waits for it, so that an interrupt may strike at any moment. Other threads know of none.
-            return job(progress=self.reporter(number))
-        running = threading.Lock()
-        with running:
-            self._elsewhere.append(running)
-            return job(progress=self.reporter(number))
-
-    def stop(self) -> None:
-        """Have every running job end at its next report, and wait for it: none may outlive the interpreter."""
-        self._stopped = True
-        for running in self._elsewhere:
-            running.acquire()
 
 
 def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
@@ -83,25 +67,69 @@ def run_jobs(jobs: Sequence[Job[T]], n_jobs: int, progress: Tick) -> list[T]:
     :func:`joblib.parallel_config` context they run wherever its backend takes them.
     """
     board = _Board(len(jobs), progress)
-    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
-    shared = getattr(backend, "supports_sharedmem", False)
+    backend, of_context = joblib.parallel.get_active_backend(prefer="threads")
+    if getattr(backend, "supports_sharedmem", False):
+        at_once = backend.effective_n_jobs((of_context or 1) if n_jobs is None else n_jobs)
+        return _in_threads([partial(job, progress=board.reporter(i)) for i, job in enumerate(jobs)], at_once, board)
     # Some backends, such as "multiprocessing", return all results at once or none.
     return_as = "generator" if getattr(backend, "supports_return_generator", False) else "list"
-    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)
-    # A progress bar can't travel to another process; there each job is reported when it is done.
-    calls = (
-        joblib.delayed(board.run)(job, i) if shared else joblib.delayed(job)(progress=_silent)
-        for i, job in enumerate(jobs)
-    )
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
     results: list[T] = []
-    try:
-        for i, result in enumerate(parallel(calls)):
-            results.append(result)
-            if not shared:
-                board.reporter(i)(1.0, float("nan"))
-    finally:
-        board.stop()
+    # A progress bar can't travel to another process; there each job is reported when it is done.
+    for i, result in enumerate(parallel(joblib.delayed(job)(progress=_silent) for job in jobs)):
+        results.append(result)
+        board.reporter(i)(1.0, float("nan"))
     return results
+
+
+def _in_threads(calls: Sequence[Callable[[], T]], at_once: int, board: _Board) -> list[T]:
+    """Results in order; where one fails, or an interrupt comes, the others end at their next report.
+
+    Pools of threads, joblib's and Python's, leave some for ever, or wait for them for ever, if an interrupt strikes
+    while they are started or ended. Here the thread that it may strike does nothing but wait for a queue and for locks,
+    which are never left halfway.
+    """
+    n_threads = min(at_once, len(calls))
+    if n_threads == 1:
+        return [call() for call in calls]
+    todo = iter(list(enumerate(calls)))
+    ended: SimpleQueue[tuple[int, T | None, BaseException | None]] = SimpleQueue()
+    running: list[threading.Lock] = []
+
+    def work() -> None:
+        own = threading.Lock()
+        with own:
+            running.append(own)
+            for number, call in todo:
+                if board.stopped:
+                    return
+                try:
+                    ended.put((number, call(), None))
+                except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+                    ended.put((number, None, error))
+
+    def begin() -> None:
+        try:
+            for _ in range(n_threads):
+                threading.Thread(target=work, daemon=True).start()
+        except RuntimeError as error:  # there are too many
+            ended.put((0, None, error))
+
+    results: dict[int, Any] = {}
+    try:
+        start_new_thread(begin, ())
+        while len(results) < len(calls):
+            number, results[number], error = ended.get()
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    del error  # which holds this frame, and with it the data
+    finally:
+        board.stopped = True
+        for own in running:  # none may outlive the interpreter
+            own.acquire()
+    return [results[number] for number in range(len(calls))]
 
 
 def _silent(done: float, loss: float) -> None:

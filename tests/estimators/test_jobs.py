@@ -118,8 +118,17 @@ def test_a_backend_that_returns_everything_at_once():
     assert seen == [1.0, 2.0]
 
 
+def test_a_thread_that_can_not_be_started_is_told_of(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        run_jobs([partial(square, v) for v in range(2)], 2, lambda done, loss: None)
+
+
 INTERRUPTS = """
-import random, sys, time, warnings
+import random, sys, threading, time, warnings
 import torch
 from scmi.estimators._jobs import _FOUND, run_folds
 from tests._interrupts import interrupted
@@ -145,6 +154,8 @@ for _ in range(times):
     struck += interrupted(run, moments.uniform(1e-6, took))
     assert torch.get_num_threads() == 6, torch.get_num_threads()
     assert not _FOUND, _FOUND
+time.sleep(0.1)  # jobs that had not begun learn that they are not wanted
+assert threading.active_count() == 1, threading.enumerate()
 print(struck)
 """
 
@@ -152,7 +163,10 @@ print(struck)
 @pytest.mark.skipif(os.name == "nt", reason="no such timer")
 @pytest.mark.parametrize(("n_jobs", "times"), [(1, 4000), (2, 200)])
 def test_an_interrupt_at_any_moment_neither_hangs_nor_leaves_anything(n_jobs, times):
-    """In a process of its own, for it hung: an interrupt between two lines left a job counted as running for ever."""
+    """In a process of its own, for it hung: an interrupt between two lines left a job counted as running for ever.
+
+    And joblib's pools of threads stayed if it struck while they were started or ended.
+    """
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", INTERRUPTS, str(n_jobs), str(times)]
     environment = os.environ | {"PYTHONPATH": root}
