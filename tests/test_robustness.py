@@ -164,7 +164,7 @@ TABLE = [
             ValueError,
             "device='gpu' is not a torch device; use 'auto', 'cpu'",
         ),
-        ((X, Y), {"n_jobs": 0, "preset": FAST}, ValueError, "n_jobs == 0"),
+        ((X, Y), {"n_jobs": 0, "preset": FAST}, ValueError, "`n_jobs` is 0"),
         ((X, Y), *RNG),
         ((X, Y), *NEGATIVE),
     ),

@@ -1,8 +1,7 @@
 """A fitted estimator in one file without code: an ``.npz`` of its arrays, and JSON for the rest."""
 
-import numbers
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -14,6 +13,7 @@ from torch import nn
 
 from scmi._archive import write_archive
 from scmi._version import __version__
+from scmi.estimators.inputs.checks import as_plain
 from scmi.estimators.latent.layers import MLP, RadialBasis
 
 from ._fold import Fold
@@ -43,14 +43,18 @@ def save(estimator: Any, folds: Sequence[Fold], path: str | PathLike[str]) -> No
     estimator.check()  # they may have been set after fit, and would be refused when they are read
     params = estimator.get_params(deep=False)
     params["rng"] = _seed(params["rng"])
+    if isinstance(params["preset"], Settings):
+        params["preset"] = asdict(params["preset"])
+    if isinstance(params["device"], torch.device):
+        params["device"] = str(params["device"])
     meta = {
         "format": FORMAT,
         "version": VERSION,
         "scmi": __version__,
-        "params": {name: _plain(name, value) for name, value in params.items()},
+        "params": {name: as_plain(name, value) for name, value in params.items()},
         "n_features": [estimator.n_features_in_, estimator.n_features_y_],
         "feature_names": {name: list(getattr(estimator, name)) for name in NAMES if hasattr(estimator, name)},
-        "result": {name: _plain(f"result_.{name}", getattr(result, name)) for name in RESULT},
+        "result": {name: as_plain(f"result_.{name}", getattr(result, name)) for name in RESULT},
         "folds": [_take_apart(fold, f"folds/{i}", arrays) for i, fold in enumerate(folds)],
     }
     arrays |= {f"result/{name}": getattr(result, name) for name in ARRAYS}
@@ -68,28 +72,6 @@ def _seed(rng: object) -> int | None:
         return operator.index(rng)  # type: ignore[arg-type]
     except TypeError:
         return None
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A value as JSON has it."""
-    match value:
-        case None | str():
-            return value
-        case bool() | np.bool_():
-            return bool(value)
-        case numbers.Integral():
-            return int(value)
-        case numbers.Real():
-            return float(value)
-        case Settings():
-            return _plain(name, asdict(value))
-        case Mapping():
-            return {key: _plain(f"{name}[{key!r}]", part) for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(name, part) for part in value]
-        case torch.device():
-            return str(value)
-    raise TypeError(f"`{name}` is {value!r}, which can't be saved: set it to a number, text, True, False or None.")
 
 
 def _take_apart(fold: Fold, at: str, arrays: Arrays) -> dict[str, Any]:

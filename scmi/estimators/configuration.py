@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from scmi.estimators.inputs.checks import TooFew, as_generator, check_choice, check_counts, check_number
+from scmi.estimators.inputs.checks import TooFew, as_generator, check_choice, check_counts, check_jobs, check_number
 from scmi.estimators.inputs.pairing import N_BLOCKS, most_splits
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.typing import Index, Rng
@@ -101,3 +101,4 @@ class Configuration:
             if not 0 <= weight < math.inf:
                 raise ValueError(f"`{name}` is {weight}; give the weight of a loss, 0 or more.")
         as_generator(self.rng)
+        check_jobs(self.n_jobs)

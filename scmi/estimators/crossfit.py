@@ -15,7 +15,7 @@ from scmi.estimators.inference.correction import correct
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inference.interval import combined, interval, uncertainty
 from scmi.estimators.inference.retraining import retrained_null, retraining_error
-from scmi.estimators.inputs.checks import TooFew
+from scmi.estimators.inputs.checks import TooFew, as_plain
 from scmi.estimators.inputs.matrices import as_points
 from scmi.estimators.inputs.pairing import N_BLOCKS, Draw, Pairing, check_enough, halves
 from scmi.estimators.neighbours.parallel import prepare_torch
@@ -284,14 +284,14 @@ def _batches(rows: Index, rng: np.random.Generator) -> list[Index]:
 def _params(configuration: Configuration, folds: Sequence[Fold], n_splits: int, n_pairings: int) -> dict[str, Any]:
     """What gave the estimate: enough to run it again."""
     names = ("k", "objective", "lam", "alpha", "n_permutations", "null", "n_retrain")
-    settings = asdict(configuration.settings)
-    return {
+    params = {
         "n_latent": [fold.n_latent for fold in folds],
         **{name: getattr(configuration, name) for name in names},
         "n_splits": n_splits,
         "n_pairings": n_pairings,
         "latent_model": [fold.model.kind for fold in folds],
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()},
+        **asdict(configuration.settings),
         "device": str(folds[0].model.device),
         "version": __version__,
     }
+    return {name: as_plain(name, value) for name, value in params.items()}

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scmi.estimators.inputs.checks import check_choice, check_counts, check_number
+from scmi.estimators.inputs.checks import as_plain, check_choice, check_counts, check_number
 from scmi.estimators.neighbours.windows import Metric
 
 __all__ = ["PRESETS", "Objective", "Settings", "resolve_settings"]
@@ -95,7 +95,6 @@ class Settings:
         hidden: object = self.hidden
         if not isinstance(hidden, tuple | list) or not hidden:
             raise TypeError(f"`hidden` must be a tuple of layer sizes such as (64, 64), got {self.hidden!r}.")
-        object.__setattr__(self, "hidden", tuple(self.hidden))
         for size in self.hidden:
             check_counts(hidden=size)
         check_choice("metric", self.metric, Metric)
@@ -104,6 +103,10 @@ class Settings:
             check_number(name, value)
             if not 0 < value < below:
                 raise ValueError(f"`{name}` must be above 0 and below {below:g}, got {value}.")
+        # Python's own numbers: small ones of NumPy overflow.
+        for name, value in vars(self).items():
+            plain = as_plain(name, value)
+            object.__setattr__(self, name, tuple(plain) if name == "hidden" else plain)
 
     @property
     def n_folds(self) -> int:

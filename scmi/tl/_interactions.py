@@ -12,7 +12,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import one_of_a_kind, warn
-from scmi.estimators.inputs.checks import check_counts, check_number, seeded
+from scmi.estimators.inputs.checks import as_plain, check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import check_enough, rowwise
 from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
@@ -217,7 +217,8 @@ def interactions(
             tick(1 + n_shuffles + number + 1, estimate.mi)
 
     params = {**estimate.params, "rng": seed}
-    params |= {"n_splits": n_splits, "held_out": held_out, "n_shuffles": n_shuffles}
+    asked = {"n_splits": n_splits, "held_out": held_out, "n_shuffles": n_shuffles}
+    params |= {name: as_plain(name, value) for name, value in asked.items()}
     result = Interactions(
         mi=estimate.mi,
         null=np.asarray(null),

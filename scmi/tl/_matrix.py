@@ -24,7 +24,7 @@ from scmi._version import __version__
 from scmi._warnings import one_of_a_kind
 from scmi.estimators.crossfit import cross_fit
 from scmi.estimators.inference.permutation import benjamini_hochberg
-from scmi.estimators.inputs.checks import TooFew, seeded
+from scmi.estimators.inputs.checks import TooFew, as_plain, seeded
 from scmi.estimators.inputs.pairing import check_enough
 from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import PairKey
@@ -142,7 +142,7 @@ def lmi_matrix(
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": chosen, **matrix_options}
     names = ("n_pairings", "n_latent", "k", "objective", "n_permutations", "null", "device")
-    kept = {name: getattr(model, name) for name in names} | {"rng": seed, "version": __version__}
+    kept = {name: as_plain(name, getattr(model, name)) for name in names} | {"rng": seed, "version": __version__}
     kept |= {"preset": model.preset if isinstance(model.preset, str) else "settings"}
     adata.uns[key_added] = {"params": described({**kept, **asked}), "table": table}
 

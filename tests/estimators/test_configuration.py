@@ -29,6 +29,16 @@ from scmi.estimators.neighbours.ksg import KSG
         ({"lam": -1}, ValueError, "`lam` is -1; give the weight of a loss"),
         ({"alpha": float("nan")}, ValueError, "`alpha` is nan; give the weight of a loss"),
         ({"alpha": None}, TypeError, "`alpha` must be a number, got None"),
+        *(
+            ({name: True}, TypeError, f"`{name}` must be an integer, got True")
+            for name in ("n_latent", "k", "n_pairings", "n_permutations", "n_retrain", "n_jobs")
+        ),
+        *(({name: True}, TypeError, f"`{name}` must be a number, got True") for name in ("lam", "alpha")),
+        ({"rng": True}, TypeError, "`rng` must be an integer from 0, .* got True"),
+        ({"k": np.array(3)}, TypeError, r"`k` must be an integer, got array\(3\)"),
+        ({"objective": np.array(["cross", "mine"])}, ValueError, r"objective=array\(.* is not known; choose one of"),
+        ({"n_jobs": 0}, ValueError, "`n_jobs` is 0; give how many folds train at once"),
+        ({"n_jobs": "2"}, TypeError, "`n_jobs` must be an integer, got '2'"),
         ({"preset": "slow"}, ValueError, r"preset='slow' is not known; choose one of \['default', 'paper'\]"),
         ({"rng": -1}, ValueError, "`rng` must be an integer from 0"),
         ({"rng": "seed"}, TypeError, "`rng` must be an integer from 0"),
@@ -45,7 +55,12 @@ def test_what_cannot_be_done(wrong, error, match):
 
 
 def test_what_can_be_done():
-    for options in ({}, {"n_latent": 1, "lam": 0, "alpha": np.float32(0.5)}, {"n_permutations": 0, "rng": None}):
+    for options in (
+        {},
+        {"n_latent": 1, "lam": 0, "alpha": np.float32(0.5)},
+        {"n_permutations": 0, "rng": None, "n_jobs": None},
+        {"k": np.int64(3), "n_latent": np.uint8(2), "n_jobs": np.int32(-1)},
+    ):
         sm.LMI(**options).check()
 
 

@@ -1,8 +1,15 @@
-"""Jobs return in order, progress adds up, and when one fails its siblings stop."""
+"""Jobs return in order, progress adds up, and when one fails its siblings stop.
 
+An interrupt, whenever it strikes, ends the call and leaves torch's threads as they were.
+"""
+
+import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import joblib
 import pytest
@@ -109,3 +116,60 @@ def test_a_backend_that_returns_everything_at_once():
         results = run_jobs([partial(square, v) for v in range(2)], 2, lambda done, loss: seen.append(done))
     assert results == [0, 1]
     assert seen == [1.0, 2.0]
+
+
+def test_a_thread_that_can_not_be_started_is_told_of(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        run_jobs([partial(square, v) for v in range(2)], 2, lambda done, loss: None)
+
+
+INTERRUPTS = """
+import random, sys, threading, time, warnings
+import torch
+from scmi.estimators._jobs import _FOUND, run_folds
+from tests._interrupts import interrupted
+
+warnings.simplefilter("ignore")
+n_jobs, times = map(int, sys.argv[1:])
+
+def job(*, threads, progress):
+    torch.set_num_threads(threads)
+    progress(1.0, 0.0)
+
+def run():
+    run_folds([job] * 2, n_jobs, lambda done, loss: None)
+
+torch.set_num_threads(6)
+run()
+start = time.perf_counter()
+for _ in range(20):
+    run()
+took = (time.perf_counter() - start) / 20
+moments, struck = random.Random(0), 0
+for _ in range(times):
+    struck += interrupted(run, moments.uniform(1e-6, took))
+    assert torch.get_num_threads() == 6, torch.get_num_threads()
+    assert not _FOUND, _FOUND
+time.sleep(0.1)  # jobs that had not begun learn that they are not wanted
+assert threading.active_count() == 1, threading.enumerate()
+print(struck)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such timer")
+@pytest.mark.parametrize(("n_jobs", "times"), [(1, 4000), (2, 200)])
+def test_an_interrupt_at_any_moment_neither_hangs_nor_leaves_anything(n_jobs, times):
+    """In a process of its own, for it hung: an interrupt between two lines left a job counted as running for ever.
+
+    And joblib's pools of threads stayed if it struck while they were started or ended.
+    """
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", INTERRUPTS, str(n_jobs), str(times)]
+    environment = os.environ | {"PYTHONPATH": root}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > times / 10

@@ -3,6 +3,7 @@
 Accuracy at full size (2,000 samples, 100 and 1,000 dimensions, five seeds) is measured in ``tests/benchmarks``.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,31 @@ def test_same_numbers_however_many_jobs_and_wherever_they_run():
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_jobs=2).pmi, alone.pmi)
     assert torch.get_num_threads() == threads
+
+
+def test_results_are_ready_for_json_whatever_kind_of_numbers_were_given():
+    x, y = gaussian(60, 5, 1.0, 0)
+    settings = Settings(
+        hidden=(np.int64(16),),
+        max_steps=np.int32(10),
+        patience=np.int64(10),
+        batch_size=np.uint16(64),
+        learning_rate=np.float32(0.5),
+        validation=np.float64(0.25),
+    )
+    options = {"k": np.int64(3), "n_latent": np.int8(2), "n_permutations": np.int64(9), "lam": np.float32(0.5)}
+    for result in (
+        sm.lmi(x, y, preset=settings, rng=np.int64(0), n_jobs=np.int64(1), **options),
+        sm.mine(x, y, settings=settings),
+    ):
+        row = json.loads(json.dumps(result.to_dict()))
+        # NaN is no number to JSON, and may be missing here.
+        assert {name: value for name, value in row.items() if value == value} == {
+            name: value for name, value in result.to_dict().items() if value == value
+        }
+        assert (row["hidden"], row["max_steps"], row["learning_rate"]) == ([16], 10, 0.5)
+    plain = sm.lmi(x, y, preset=settings, **{name: value.item() for name, value in options.items()})
+    assert plain.params == sm.lmi(x, y, preset=settings, **options).params
 
 
 def test_copies_are_warned_of_with_their_count():

@@ -14,18 +14,22 @@ from scmi.estimators.settings import resolve_settings
     [
         *((name, "yes", TypeError) for name in ("closed_form", "dropout", "in_epochs", "cross_fit")),
         *((name, 1, TypeError) for name in ("closed_form", "dropout", "in_epochs", "cross_fit")),
+        *((name, True, TypeError) for name in ("n_components", "batch_size", "max_steps", "check_every", "patience")),
+        *((name, True, TypeError) for name in ("learning_rate", "validation")),
         *((name, 0, ValueError) for name in ("n_components", "batch_size", "max_steps", "check_every", "patience")),
         *((name, 10.0, TypeError) for name in ("n_components", "batch_size", "max_steps", "check_every", "patience")),
         *((name, None, TypeError) for name in ("batch_size", "max_steps", "check_every", "patience", "learning_rate")),
         ("batch_size", 1, ValueError),
         ("metric", "l1", ValueError),
         ("metric", None, ValueError),
+        ("metric", np.array(["euclidean", "chebyshev"]), ValueError),
         ("hidden", (), TypeError),
         ("hidden", 64, TypeError),
         ("hidden", "64", TypeError),
         ("hidden", None, TypeError),
         ("hidden", (64, 0), ValueError),
         ("hidden", (64, 8.0), TypeError),
+        ("hidden", (64, True), TypeError),
         ("learning_rate", -1, ValueError),
         ("learning_rate", 0, ValueError),
         ("learning_rate", np.inf, ValueError),
@@ -49,6 +53,9 @@ def test_what_cannot_be_is_refused_by_name(field, value, error):
 def test_what_can_be():
     settings = Settings(n_components=None, hidden=[32, np.int64(8)], learning_rate=1, batch_size=2, validation=0.5)
     assert settings.hidden == (32, 8)
+    small = Settings(batch_size=np.uint8(200), max_steps=np.int8(100), hidden=[np.int8(64)], validation=np.float32(0.5))
+    assert all(type(value) in (int, float, bool, str, tuple) for value in vars(small).values())
+    assert type(small.hidden[0]) is int and replace(small, in_epochs=True).budget(10) == (1000, 50, 1000)
     assert {settings: "hashable"}[replace(settings)] == "hashable"
     with pytest.raises(FrozenInstanceError):
         settings.dropout = True

@@ -1,6 +1,7 @@
 """The error bars and the p-value that every estimate comes with, from the pairs that its models never saw."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,9 +69,11 @@ def uncertainty(
     try:
         error = subsampling_error(few, ksg.k, metric=ksg.metric, rng=rng)
         parts["sampling"] = float(np.sqrt(error.constant / n_pairs))
-        # With a generator of its own: the table must not change the permutations.
-        check = drift_check(few, ksg.k, se=error.se, metric=ksg.metric, rng=rng.spawn(1)[0])
-        drift, settled = check.table, check.settled
+        # It partitions the groups anew, perhaps into a part too small: then there are no rows.
+        with suppress(TooFew):
+            # With a generator of its own: the table must not change the permutations.
+            check = drift_check(few, ksg.k, se=error.se, metric=ksg.metric, rng=rng.spawn(1)[0])
+            drift, settled = check.table, check.settled
     except TooFew as reason:
         parts["sampling"] = np.nan
         missing["se"] = str(reason)

@@ -1,7 +1,7 @@
 """What every estimator asks of its arguments before it works on them."""
 
 import numbers
-import operator
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -13,8 +13,10 @@ __all__ = [
     "TooFew",
     "as_codes",
     "as_generator",
+    "as_plain",
     "check_choice",
     "check_counts",
+    "check_jobs",
     "check_number",
     "check_same_length",
     "seeded",
@@ -51,36 +53,48 @@ def as_codes(labels: Any, n: int, name: str, *, sort: bool = False) -> Index:
     return codes.astype(np.int64)
 
 
-def check_counts(*, least: int = 1, **counts: int) -> None:
+def check_counts(*, least: int = 1, **counts: object) -> None:
     """Raise for an argument that counts something and is not an integer, or below ``least``."""
     for name, value in counts.items():
-        try:
-            number = operator.index(value)
-        except TypeError as error:
-            raise TypeError(f"`{name}` must be an integer, got {value!r}.") from error
-        if number < least:
+        # To Python a boolean is an integer; where a number is wanted, it is a mistake.
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(f"`{name}` must be an integer, got {value!r}.")
+        if value < least:
             raise ValueError(f"`{name}` must be at least {least}, got {value}.")
 
 
+def check_jobs(n_jobs: object) -> None:
+    """Raise for what is no number of jobs; None leaves it to :func:`joblib.parallel_config`."""
+    if n_jobs is None:
+        return
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral):
+        raise TypeError(f"`n_jobs` must be an integer, got {n_jobs!r}.")
+    if n_jobs == 0:
+        raise ValueError("`n_jobs` is 0; give how many folds train at once, or -1 for all.")
+
+
 def check_choice(name: str, value: object, choices: object) -> None:
-    """Raise for what is not one of a literal type's values."""
-    if value not in get_args(choices):
+    """Raise for what is not one of a literal type's values, which are text."""
+    if not isinstance(value, str) or value not in get_args(choices):
         raise ValueError(f"{name}={value!r} is not known; choose one of {list(get_args(choices))}.")
 
 
 def check_number(name: str, value: object) -> None:
     """Raise for an argument that measures something and is not a number."""
-    if not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number, got {value!r}.")
 
 
 def as_generator(rng: Rng) -> np.random.Generator:
     """A generator from a seed; one that is given is used as it is."""
+    wanted = f"`rng` must be an integer from 0, a numpy Generator or None, got {rng!r}."
+    if isinstance(rng, bool):
+        raise TypeError(wanted)
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         kind = type(error)
-        raise kind(f"`rng` must be an integer from 0, a numpy Generator or None, got {rng!r}.") from error
+        raise kind(wanted) from error
 
 
 def seeded(rng: Rng) -> tuple[np.random.Generator, int | None]:
@@ -89,3 +103,21 @@ def seeded(rng: Rng) -> tuple[np.random.Generator, int | None]:
         rng = int(np.random.SeedSequence().generate_state(1)[0])
     generator = as_generator(rng)
     return generator, int(rng) if isinstance(rng, numbers.Integral) else None
+
+
+def as_plain(name: str, value: Any) -> Any:
+    """A parameter as JSON has it: NumPy's numbers become Python's, and sequences lists."""
+    match value:
+        case None | str():
+            return value
+        case bool() | np.bool_():
+            return bool(value)
+        case numbers.Integral():
+            return int(value)
+        case numbers.Real():
+            return float(value)
+        case Mapping():
+            return {key: as_plain(f"{name}[{key!r}]", part) for key, part in value.items()}
+        case list() | tuple():
+            return [as_plain(name, part) for part in value]
+    raise TypeError(f"`{name}` is {value!r}, which can't be saved: set it to a number, text, True, False or None.")

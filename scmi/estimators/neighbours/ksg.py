@@ -1,8 +1,7 @@
 """The pointwise KSG estimator and its log density ratio at new points."""
 
-import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import digamma
@@ -10,7 +9,7 @@ from scipy.special import digamma
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._warnings import warn
-from scmi.estimators.inputs.checks import TooFew, check_same_length
+from scmi.estimators.inputs.checks import TooFew, check_choice, check_counts, check_same_length
 from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.labels import warn_of_codes
 from scmi.estimators.inputs.matrices import as_matrix, as_points
@@ -68,14 +67,9 @@ class KSG:
     metric: Metric = "chebyshev"
 
     def __post_init__(self) -> None:
-        try:
-            k = operator.index(self.k)
-        except TypeError as error:
-            raise TypeError(f"`k` must be an integer, got {self.k!r}.") from error
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1, got {k}.")
-        if self.metric not in get_args(Metric):
-            raise ValueError(f"metric={self.metric!r} is not known; choose one of {list(get_args(Metric))}.")
+        check_counts(k=self.k)
+        object.__setattr__(self, "k", int(self.k))  # NumPy's small ones overflow
+        check_choice("metric", self.metric, Metric)
 
     def check(self, n_others: int) -> None:
         """Raise unless there are k other samples."""

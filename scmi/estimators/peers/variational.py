@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scmi._docs import with_shared_docs
 from scmi._progress import Tick, progress_bar
 from scmi.estimators._jobs import run_folds
-from scmi.estimators.inputs.checks import as_codes, as_generator, check_same_length
+from scmi.estimators.inputs.checks import as_codes, as_generator, as_plain, check_jobs, check_same_length
 from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.matrices import as_matrix
 from scmi.estimators.inputs.pairing import check_enough, rowwise, split
@@ -179,6 +179,7 @@ def _estimate(
 ) -> MIResult:
     if not isinstance(settings, Settings):
         raise TypeError(f"`settings` must be a Settings, got {type(settings).__name__}.")
+    check_jobs(n_jobs)
     check_aligned(x=x, y=y, groups=groups)
     matrix_x, matrix_y = as_matrix(x, "x"), as_matrix(y, "y")
     n = check_same_length(matrix_x, matrix_y)
@@ -215,10 +216,7 @@ def _estimate(
         pmi=pmi,
         fold=fold_of_pair,
         history=tuple(history),
-        params={
-            "estimator": kind,
-            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
-        },
+        params={"estimator": kind, **{name: as_plain(name, value) for name, value in asdict(settings).items()}},
     )
 
 

@@ -14,6 +14,7 @@ from scmi.estimators import HeldOut, Settings, permutation_test, subsampling_err
 from scmi.estimators.inference import heldout
 from scmi.estimators.inference import interval as module
 from scmi.estimators.inference.interval import combined, error_of_mean, interval, uncertainty
+from scmi.estimators.inputs.checks import TooFew
 from scmi.estimators.neighbours.ksg import KSG
 
 FAST = Settings(hidden=(16,), max_steps=20, patience=10)
@@ -142,6 +143,20 @@ def test_an_estimate_that_drifts_says_so():
     mean = result.drift.set_index(["n_subsets", "k"])["mean"]
     assert mean[1, 3] == pytest.approx(result.mi_ksg, abs=1e-6)
     assert max(abs(mean[1, 3] - mean[2, 3]), abs(mean[1, 3] - mean[1, 6])) > 2 * result.se
+
+
+def test_too_few_for_the_drift_alone_leave_the_error(monkeypatch):
+    """Its own random partition of the groups may have a part too small, where those of the error had none."""
+
+    def too_few(*args, **options):
+        raise TooFew("one part is too small")
+
+    whole = uncertainty(folds(), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    monkeypatch.setattr(module, "drift_check", too_few)
+    part = uncertainty(folds(), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    assert part.se_parts == whole.se_parts and part.se_parts["sampling"] > 0
+    assert part.missing == {}
+    assert part.settled and len(part.drift) == 0 and list(part.drift) == list(whole.drift)
 
 
 def test_too_few_pairs_have_no_drift():
