@@ -81,8 +81,10 @@ def simulated():
     sm.pl.gene_information(adata, pseudotime="pseudotime", mask_obs=early.to_numpy(), ax=axes)
     save("gene_information", figure)
 
+    networks = sm.LMI(preset=sm.estimators.Settings(closed_form=False))
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), key_added="networks", model=networks)
     figure, ax = panel()
-    sm.pl.history(adata, ax=ax)
+    sm.pl.history(adata, key="networks", ax=ax)
     save("history", figure)
 
     figure, axes = panel(width=7, height=3.2, ncols=2)

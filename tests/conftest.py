@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def _estimated(_experiment, quick_lmi):
 def estimated(_estimated):
     """`experiment` with a stored estimate."""
     return _estimated.copy()
+
+
+@pytest.fixture(scope="session")
+def _of_networks(_experiment, quick_lmi, FAST):
+    adata = _experiment.copy()
+    model = quick_lmi(preset=replace(FAST, closed_form=False), n_permutations=0)
+    sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=model)
+    return adata
+
+
+@pytest.fixture
+def of_networks(_of_networks):
+    """`experiment` with an estimate by networks, which have a course of training."""
+    return _of_networks.copy()
 
 
 @pytest.fixture(scope="session")

@@ -575,7 +575,7 @@ adata = ad.AnnData(rng.normal(size=(120, 5)).astype("f4"), obs=obs, obsm={"X_map
 model = sm.LMI(n_pairings=1, n_permutations=0, preset=Settings(hidden=(8,), max_steps=2, patience=2))
 sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=model)
 sm.pl.pmi_embedding(adata, basis="map").figure.canvas.draw()
-sm.pl.history(adata).figure.canvas.draw()
+sm.pl.estimates({"one": adata.uns["lmi"]}).figure.canvas.draw()
 """
     root = str(Path(sm.__file__).parents[1])
     environment = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}

@@ -34,13 +34,16 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
     ------
     KeyError
         If there is no estimate.
+    ValueError
+        If no network was trained, as by default with fewer than 2,000 barcodes.
 
     Examples
     --------
     >>> import scmi as sm
     >>> adata = sm.datasets.lineage(300, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
-    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
+    >>> networks = sm.LMI(preset=sm.estimators.Settings(closed_form=False))
+    >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), model=networks)
     >>> ax = sm.pl.history(adata)
     """
     if not holds(adata, "adata", key, "history", "params"):

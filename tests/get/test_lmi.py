@@ -29,6 +29,11 @@ def test_pairings_and_history(estimated):
     assert tables.pairings.columns.tolist() == ["pairing", "mi"]
     assert tables.pairings["pairing"].tolist() == list(range(20))
     np.testing.assert_array_equal(tables.pairings["mi"], estimated.uns["lmi"]["mi_by_pairing"])
+    assert len(tables.history) == 0  # so few barcodes are learned in closed form
+
+
+def test_course_of_networks(of_networks):
+    tables = sm.get.lmi(of_networks)
     assert tables.history.columns.tolist() == ["fold", "step", "train", "validation"]
     assert tables.history["fold"].unique().tolist() == [0, 1]
     # Every fifth of at most 30 steps, in each of two folds.

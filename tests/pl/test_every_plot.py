@@ -54,9 +54,9 @@ DRAWINGS = {
 
 
 @pytest.fixture(params=DRAWINGS)
-def drawing(request, estimated):
-    estimated.obs["early"] = estimated.obs["day"] == "2"
-    return lambda ax: DRAWINGS[request.param](estimated, ax)
+def drawing(request, of_networks):
+    of_networks.obs["early"] = of_networks.obs["day"] == "2"
+    return lambda ax: DRAWINGS[request.param](of_networks, ax)
 
 
 def test_every_plot_is_here():

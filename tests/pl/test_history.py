@@ -6,11 +6,11 @@ import pytest
 import scmi as sm
 
 
-def test_history_marks_what_was_kept(estimated):
-    ax = sm.pl.history(estimated)
-    frame = estimated.uns["lmi"]["history"]
+def test_history_marks_what_was_kept(of_networks):
+    ax = sm.pl.history(of_networks)
+    frame = of_networks.uns["lmi"]["history"]
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    for fold, kind in enumerate(estimated.uns["lmi"]["params"]["latent_model"]):
+    for fold, kind in enumerate(of_networks.uns["lmi"]["params"]["latent_model"]):
         losses = frame[frame["fold"] == fold]
         train, validation, dot = ax.lines[3 * fold : 3 * fold + 3]
         np.testing.assert_array_equal(train.get_ydata(), losses["train"])
@@ -18,4 +18,9 @@ def test_history_marks_what_was_kept(estimated):
         assert dot.get_ydata()[0] == losses["validation"].min()
         assert (f"{kind} model used" in labels[fold]) == (kind != "network")
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
-        sm.pl.history(estimated, key="other")
+        sm.pl.history(of_networks, key="other")
+
+
+def test_closed_forms_have_no_course(estimated):
+    with pytest.raises(ValueError, match="has no networks: of less than 2,000 barcodes"):
+        sm.pl.history(estimated)
