@@ -23,7 +23,6 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 import scmi as sm
-from scmi.estimators.latent import network
 from scmi.estimators.settings import Settings
 
 FAST = Settings(hidden=(8,), max_steps=2, patience=2)
@@ -292,7 +291,7 @@ TABLE = [
     *rows(
         "tl.interactions",
         ((VECTORS, PAIRS), {"held_out": "a"}, TypeError, "`held_out` must be a number, got 'a'"),
-        ((VECTORS, PAIRS), {"n_splits": 1.5}, TypeError, "`n_splits` must be an integer, got 1.5"),
+        ((VECTORS, PAIRS), {"n_repeats": 1.5}, TypeError, "`n_repeats` must be an integer, got 1.5"),
         ((VECTORS, PAIRS), {"model": "default"}, *NO_LMI),
         ((VECTORS, PAIRS), {"model": sm.LMI(preset="slow")}, ValueError, "preset='slow' is not known; choose one of"),
         ((VECTORS, PAIRS), *RNG),
@@ -456,7 +455,7 @@ def _no_training(request, monkeypatch):
         raise AssertionError("training began")
 
     if request.node.originalname == "test_bad_input":
-        monkeypatch.setattr(network, "fit_network", train)
+        monkeypatch.setattr("scmi.estimators.crossfit.fit_fold", train)
 
 
 @pytest.mark.parametrize(("run", "error", "message"), TABLE)

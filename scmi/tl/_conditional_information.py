@@ -11,7 +11,6 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
 from scmi._version import __version__
-from scmi.estimators._fold import Fold
 from scmi.estimators.inference.conditional import conditional_test
 from scmi.estimators.inputs.checks import TooFew, seeded
 from scmi.estimators.lmi import LMI
@@ -113,7 +112,7 @@ def _rows_of_pairs(adata: "AnnData", key: str, model: LMI) -> list[Index]:
     if not holds(adata, "adata", key, "pairs"):
         raise KeyError(f"Did not find `.uns[{key!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     pairs: pd.DataFrame = adata.uns[key]["pairs"]
-    folds = _first_split(model)
+    folds = model.folds_[: len(model.folds_) // len(model.result_.mi_by_split)]  # of the first split
     of_fold = [pairs["cell_a"][pairs["fold"] == number] for number in range(len(folds))]
     if [len(cells) for cells in of_fold] != [len(fold.held_out) for fold in folds]:
         raise ValueError(f"`model` is not the one that gave `.uns[{key!r}]`: they differ in their pairs.")
@@ -126,16 +125,16 @@ def _rows_of_pairs(adata: "AnnData", key: str, model: LMI) -> list[Index]:
     return rows
 
 
-def _first_split(model: LMI) -> list[Fold]:
-    return model.folds_[: len(model.folds_) // len(model.result_.mi_by_split)]
-
-
 def _tested(
     model: LMI, values: Sequence[NDArray[Any]], covariate: Covariate, rng: np.random.Generator
 ) -> dict[str, Any]:
     try:
         test = conditional_test(
-            _first_split(model), values, discrete=covariate.discrete, n_permutations=model.n_permutations, rng=rng
+            model.folds_[: len(values)],
+            values,
+            discrete=covariate.discrete,
+            n_permutations=model.n_permutations,
+            rng=rng,
         )
     except TooFew as reason:
         return {"mi": np.nan, "p": np.nan, "null": np.empty(0), "n_pairs": 0, "missing": str(reason)}

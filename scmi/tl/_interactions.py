@@ -60,7 +60,7 @@ class Interactions:
     >>> rng = np.random.default_rng(0)
     >>> embeddings = {f"P{i}": vector for i, vector in enumerate(rng.normal(size=(120, 4)))}
     >>> pairs = pd.DataFrame({"first": [f"P{i}" for i in range(60)], "second": [f"P{i}" for i in range(60, 120)]})
-    >>> found = sm.tl.interactions(embeddings, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
+    >>> found = sm.tl.interactions(embeddings, pairs, n_repeats=2, held_out=0.3, n_shuffles=1)
     >>> found.auc.columns.tolist()
     ['mean', 'sd', 'low', 'high']
     """
@@ -101,7 +101,7 @@ def interactions(
     embeddings: Embeddings,
     pairs: pd.DataFrame,
     *,
-    n_splits: int = 20,
+    n_repeats: int = 20,
     held_out: float = 0.1,
     n_shuffles: int = 5,
     model: LMI | None = None,
@@ -113,7 +113,7 @@ def interactions(
     Annotated pairs are samples of a joint distribution of two embeddings. Their mutual information is estimated as in
     :func:`scmi.lmi`, with all pairs of a first partner kept on the same side of every split.
 
-    Then, in each of ``n_splits`` splits, some proteins are held out. A model is trained on the annotated pairs of the
+    Then, in each of ``n_repeats`` splits, some proteins are held out. A model is trained on the annotated pairs of the
     others, and all ordered pairs of held-out proteins are ranked by their log density ratio,
     log2 p(x, y) / (p(x) p(y)): annotated ones should come first. No held-out protein is on either side of any pair that
     trains the model, stops its training or serves as reference.
@@ -132,7 +132,7 @@ def interactions(
     pairs
         Two columns of names, first and second partner, a row per annotated pair: ligand and receptor, say. Repeated
         rows count once, and a protein paired with itself is left out.
-    n_splits
+    n_repeats
         How often proteins are held out anew.
     held_out
         Share of the annotated proteins that each split holds out.
@@ -180,25 +180,25 @@ def interactions(
     >>> ligands = {f"L{i}": key for i, key in enumerate(keys)}
     >>> receptors = {f"R{i}": key + 0.5 * rng.normal(size=4) for i, key in enumerate(keys)}
     >>> pairs = pd.DataFrame({"ligand": list(ligands), "receptor": list(receptors)})
-    >>> found = sm.tl.interactions(ligands | receptors, pairs, n_splits=2, held_out=0.3, n_shuffles=1)
+    >>> found = sm.tl.interactions(ligands | receptors, pairs, n_repeats=2, held_out=0.3, n_shuffles=1)
     >>> found.mi > 1, bool(found.auc.loc["role-matched", "mean"] > 0.8)
     (True, True)
     """
     model = as_model(model)
-    check_counts(n_splits=n_splits, n_shuffles=n_shuffles)
+    check_counts(n_repeats=n_repeats, n_shuffles=n_shuffles)
     check_number("held_out", held_out)
     if not 0 < held_out < 1:
         raise ValueError(f"`held_out` is a share of the proteins, between 0 and 1, got {held_out}.")
     annotation = _annotation(read_embeddings(embeddings), pairs)
     generator, seed = seeded(rng)
     estimate_rng, shuffle_rng, split_rng = generator.spawn(3)
-    splits = [_hold_out(annotation, held_out, split_rng, number) for number in range(n_splits)]
+    splits = [_hold_out(annotation, held_out, split_rng, number) for number in range(n_repeats)]
     for used in (annotation, *(_apart_from(annotation, held) for held in splits)):
         check_enough(rowwise(len(used.first), used.first), model.k)
     # Of these only the estimate or the model is used: testing them would take longer than training them.
     untested = clone(model).set_params(n_permutations=0, n_retrain=0)
 
-    with one_of_a_kind(), progress_bar(1 + n_shuffles + n_splits, progress, "interactions") as tick:
+    with one_of_a_kind(), progress_bar(1 + n_shuffles + n_repeats, progress, "interactions") as tick:
         estimate = _fit(annotation, estimate_rng, model).result_
         tick(1, estimate.mi)
         null = []
@@ -206,7 +206,7 @@ def interactions(
             null.append(_fit(_shuffled(annotation, shuffling), shuffling, untested).result_.mi)
             tick(1 + len(null), estimate.mi)
         tables, curves = [], []
-        for number, (held, fitting) in enumerate(zip(splits, split_rng.spawn(n_splits), strict=True)):
+        for number, (held, fitting) in enumerate(zip(splits, split_rng.spawn(n_repeats), strict=True)):
             training = _apart_from(annotation, held)
             fitted = _fit(training, fitting, untested)
             vectors = annotation.vectors[held]
@@ -217,7 +217,7 @@ def interactions(
             tick(1 + n_shuffles + number + 1, estimate.mi)
 
     params = {**estimate.params, "rng": seed}
-    asked = {"n_splits": n_splits, "held_out": held_out, "n_shuffles": n_shuffles}
+    asked = {"n_repeats": n_repeats, "held_out": held_out, "n_shuffles": n_shuffles}
     params |= {name: as_plain(name, value) for name, value in asked.items()}
     result = Interactions(
         mi=estimate.mi,

@@ -10,7 +10,9 @@ from scmi.estimators import Settings
 distributed = pytest.importorskip("dask.distributed")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*nearly deterministic:UserWarning"
+)
 def test_same_numbers_on_a_local_cluster():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 100, 5))

@@ -32,7 +32,7 @@ def world(n=150, per_ligand=2, noise=0.2, seed=0):
 
 @pytest.fixture(scope="module")
 def found():
-    return sm.tl.interactions(*world(), n_splits=4, held_out=0.3, n_shuffles=3, model=LINEAR)
+    return sm.tl.interactions(*world(), n_repeats=4, held_out=0.3, n_shuffles=3, model=LINEAR)
 
 
 def test_partners_are_found(found):
@@ -62,7 +62,7 @@ def test_tables(found):
 def test_shuffled_annotation_tells_nothing():
     embeddings, pairs = world()
     shuffled = pairs.assign(receptor=np.random.default_rng(1).permutation(pairs["receptor"]))
-    found = sm.tl.interactions(embeddings, shuffled, n_splits=12, held_out=0.3, n_shuffles=1, model=LINEAR)
+    found = sm.tl.interactions(embeddings, shuffled, n_repeats=12, held_out=0.3, n_shuffles=1, model=LINEAR)
     # Over 5 shufflings: .47 to .53 (27 annotated pairs a split, whose AUC has a standard deviation of .06), and mutual
     # information -.12 to .05 bits.
     assert found.auc.loc["role-matched", "mean"] == pytest.approx(0.5, abs=0.08)
@@ -84,7 +84,7 @@ def test_held_out_proteins_are_nowhere_in_training():
             return super().score_pairs(x, y)
 
     model = Watched(preset=LINEAR.preset)
-    sm.tl.interactions(table, pairs, n_splits=3, held_out=0.3, n_shuffles=1, model=model)
+    sm.tl.interactions(table, pairs, n_repeats=3, held_out=0.3, n_shuffles=1, model=model)
     assert len(seen) == 1 + 1 + 3
 
     def names(vectors):
@@ -98,7 +98,7 @@ def test_held_out_proteins_are_nowhere_in_training():
 
 def test_same_seed_same_numbers():
     embeddings, pairs = world(n=60)
-    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
+    options = {"n_repeats": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
     first, again, other = (sm.tl.interactions(embeddings, pairs, **options, rng=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first.splits, again.splits)
     assert first.mi == again.mi
@@ -109,14 +109,14 @@ def test_the_given_model_stays_as_it_was():
     embeddings, pairs = world(n=60)
     model = sm.LMI(**LINEAR.get_params())
     before = vars(model).copy()
-    found = sm.tl.interactions(embeddings, pairs, n_splits=1, held_out=0.4, n_shuffles=1, model=model, rng=7)
+    found = sm.tl.interactions(embeddings, pairs, n_repeats=1, held_out=0.4, n_shuffles=1, model=model, rng=7)
     assert vars(model) == before
-    assert (found.params["rng"], found.params["n_permutations"], found.params["n_splits"]) == (7, 999, 1)
+    assert (found.params["rng"], found.params["n_permutations"], found.params["n_repeats"]) == (7, 999, 1)
 
 
 def test_what_is_no_pair_is_left_out():
     embeddings, pairs = world(n=60)
-    options = {"n_splits": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
+    options = {"n_repeats": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}
     expected = sm.tl.interactions(embeddings, pairs, **options)
     odd = pd.DataFrame({"ligand": ["L0", None, "L1"], "receptor": ["L0", "R1", pairs["receptor"][2]]})
     more = pd.concat([pairs, odd], ignore_index=True)
@@ -135,7 +135,7 @@ def test_what_is_no_pair_is_left_out():
         (lambda p: p, {"held_out": 0.9}, ValueError, "Only .* pairs to estimate from"),
         (lambda p: p, {"held_out": 1.5}, ValueError, "`held_out` is a share"),
         (lambda p: p, {"held_out": 0.01}, ValueError, "Split 0 holds out 3 of 300 proteins, with 0 annotated"),
-        (lambda p: p, {"n_splits": 0}, ValueError, "`n_splits` must be at least 1"),
+        (lambda p: p, {"n_repeats": 0}, ValueError, "`n_repeats` must be at least 1"),
         (lambda p: p, {"n_shuffles": 0}, ValueError, "`n_shuffles` must be at least 1"),
         (lambda p: p, {"model": sm.LMI(k=0)}, ValueError, "`k` must be at least 1"),
         (lambda p: p, {"model": sm.LMI(k=2.5)}, TypeError, "integer"),

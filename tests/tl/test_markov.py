@@ -17,7 +17,6 @@ import pytest
 import scmi as sm
 from scmi.estimators import crossfit
 from scmi.estimators.inputs.pairing import rowwise
-from scmi.estimators.latent import network
 from scmi.pp.pairs import ClonePairs
 from scmi.tl import _markov
 
@@ -51,7 +50,7 @@ def no_training(monkeypatch):
     def train(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(network, "fit_network", train)
+    monkeypatch.setattr("scmi.estimators.crossfit.fit_fold", train)
 
 
 def barcodes(adata, **where):

@@ -32,7 +32,9 @@ def test_many_estimates_warn_once(experiment, quick_lmi):
     pairs = pd.DataFrame({"first": [f"P{i}" for i in range(80)], "second": [f"P{i}" for i in range(80, 160)]})
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        sm.tl.interactions(embeddings, pairs, n_splits=3, held_out=0.3, n_shuffles=2, model=quick_lmi(n_permutations=0))
+        sm.tl.interactions(
+            embeddings, pairs, n_repeats=3, held_out=0.3, n_shuffles=2, model=quick_lmi(n_permutations=0)
+        )
     texts = [str(one.message)[:30] for one in told if one.category is UserWarning]
     assert texts and len(texts) == len(set(texts))
 

@@ -8,7 +8,6 @@ import scipy.sparse as sp
 import scmi as sm
 from scmi.estimators.inputs import rows as rows_module
 from scmi.estimators.inputs import stored
-from scmi.estimators.latent import network
 
 da = pytest.importorskip("dask.array")
 
@@ -148,7 +147,7 @@ def test_an_interrupted_run_leaves_nothing(cells, backed, how, monkeypatch):
     def train(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(network, "fit_network", train)
+    monkeypatch.setattr("scmi.estimators.crossfit.fit_fold", train)
     with pytest.raises(KeyboardInterrupt):
         sm.tl.lmi(adata, **how, **GROUPS)
     assert adata.obs.equals(before[0])

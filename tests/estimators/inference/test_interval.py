@@ -151,9 +151,9 @@ def test_too_few_for_the_drift_alone_leave_the_error(monkeypatch):
     def too_few(*args, **options):
         raise TooFew("one part is too small")
 
-    whole = uncertainty(folds(), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    whole = uncertainty(folds(), np.zeros(1), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
     monkeypatch.setattr(module, "drift_check", too_few)
-    part = uncertainty(folds(), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
+    part = uncertainty(folds(), np.zeros(1), np.zeros(1), **OPTIONS, rng=np.random.default_rng(0))
     assert part.se_parts == whole.se_parts and part.se_parts["sampling"] > 0
     assert part.missing == {}
     assert part.settled and len(part.drift) == 0 and list(part.drift) == list(whole.drift)
