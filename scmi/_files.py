@@ -43,7 +43,7 @@ def written_whole(path: str | PathLike[str]) -> Iterator[Path]:
             raise PermissionError(errno.EACCES, "it is write-protected", str(path))
         temporary = target.with_name(f".scmi-{secrets.token_hex(8)}.tmp")
         try:
-            temporary.touch(exist_ok=False)
+            open(temporary, "x").close()
             yield temporary
             if target.exists():
                 os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
@@ -63,9 +63,14 @@ def written_whole(path: str | PathLike[str]) -> Iterator[Path]:
 
 def _flush(path: Path) -> None:
     """Have the disk hold what was written: a rename must not outlive its content when the power fails."""
-    # Windows flushes only what is open for writing, and POSIX opens folders only for reading.
-    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    if not path.is_dir():
+        # A file object, unlike a number, is closed by Python if an interrupt strikes before it has a name. Windows
+        # flushes only what is open for writing.
+        with open(path, "r+b") as file:
+            os.fsync(file)
+        return
+    folder = os.open(path, os.O_RDONLY)  # POSIX opens them only for reading
     try:
-        os.fsync(opened)
+        os.fsync(folder)
     finally:
-        os.close(opened)
+        os.close(folder)
