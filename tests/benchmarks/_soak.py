@@ -126,7 +126,6 @@ def steps(folder, disk, server, monkeypatch):
             Step(f"pl.{name}", partial(drawn, plot), partial(copied, estimated), share=0.3)
             for name, plot in (
                 ("pmi_embedding", lambda one: sm.pl.pmi_embedding(one, basis="spring")),
-                ("history", sm.pl.history),
                 ("pmi_trend", sm.pl.pmi_trend),
                 ("gene_information", sm.pl.gene_information),
                 ("markov_test", sm.pl.markov_test),
