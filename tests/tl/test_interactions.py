@@ -69,6 +69,8 @@ def test_shuffled_annotation_tells_nothing():
     assert found.mi == pytest.approx(0, abs=0.2)
 
 
+# Of so few pairs.
+@pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_held_out_proteins_are_nowhere_in_training():
     embeddings, pairs = world(n=60)
     table = sm.pp.read_embeddings(embeddings)
