@@ -184,19 +184,8 @@ path
 FRAGMENTS["configuration"] = "\n".join(
     FRAGMENTS[name]
     for name in (
-        *(
-            "n_latent",
-            "k",
-            "objective",
-            "lam",
-            "alpha",
-            "preset",
-            "n_splits",
-            "n_pairings",
-            "n_permutations",
-            "null",
-            "n_retrain",
-        ),
+        *("n_latent", "k", "objective", "lam", "alpha", "preset"),
+        *("n_splits", "n_pairings", "n_permutations", "null", "n_retrain"),
         *("rng", "device", "n_jobs", "progress"),
     )
 )

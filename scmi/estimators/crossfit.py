@@ -17,7 +17,7 @@ from scmi.estimators.inference.interval import combined, interval, uncertainty
 from scmi.estimators.inference.retraining import retrained_null, retraining_error
 from scmi.estimators.inputs.checks import TooFew, as_plain
 from scmi.estimators.inputs.matrices import as_points
-from scmi.estimators.inputs.pairing import N_BLOCKS, Draw, Pairing, check_enough, halves
+from scmi.estimators.inputs.pairing import Draw, Pairing, check_enough, halves
 from scmi.estimators.neighbours.parallel import prepare_torch
 from scmi.typing import Bits, Index, Matrix, Values
 
@@ -37,7 +37,7 @@ KSG_PAIRS = 50_000
 # Pairings whose latents the bias correction looks at: they hold the same barcodes, so more of them add little, and
 # where there are many barcodes one is enough.
 CORRECTED_PAIRINGS = 4
-MANY_BARCODES = 3000
+MANY_CORRECTED = 3000
 
 
 class Measured(NamedTuple):
@@ -178,7 +178,7 @@ def cross_fit(
         null,
         min(KSG_PAIRS, len(samples[0][0])),
         max(fold.n_latent for fold in folds),
-        kept=(N_BLOCKS if n_splits > 1 else 2) / len(pairing),
+        kept=found.kept,
         constant=constant,
         improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),
         drifting=not (found.settled or correction.applied),
@@ -207,8 +207,8 @@ def measure(
         for half in [(first, second), (second, first)][:n_folds]
     ]
     jobs = [
-        partial(fit_fold, sides=sides, pairing=pairing, configuration=configuration, training=training, rng=rng)
-        for (training, _), rng in zip(parts, fold_rng.spawn(len(parts)), strict=True)
+        partial(fit_fold, sides=sides, pairing=pairing, configuration=configuration, training=training, rng=own)
+        for (training, _), own in zip(parts, fold_rng.spawn(len(parts)), strict=True)
     ]
     # A step of the bar is a fold, of which every split has as many.
     trained: list[Trained] = run_folds(jobs, configuration.n_jobs, after(progress, 0, unit=1 / n_splits))
@@ -244,7 +244,7 @@ def measure(
                 pmi[number // n_folds, at[batch]] = counted(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
         if number < n_folds:
             fold_of_pair[at] = number
-        n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_BARCODES else 1
+        n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_CORRECTED else 1
         for rows in by_pairing[: -(-n_corrected // n_splits)]:
             samples.append((z_x[at_x[rows[:KSG_PAIRS]]], z_y[at_y[rows[:KSG_PAIRS]]]))
     estimated_pairs = fold_of_pair >= 0

@@ -139,7 +139,7 @@ class LMIResult(MIResult):
         Latent representation of every row of x and of y: rows x latent dimensions. All from the first fold's encoders,
         so that they share one space.
     history
-        The course of each fold's training.
+        The course of each fold's training; empty where no network was trained.
     {params}
 
     Examples

@@ -124,8 +124,8 @@ def lmi(
         interval of `mi`), `p` and `null` (the permutation test), `missing` (why an error or p is NaN), `drift`
         (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
         first pairing) and `settled` (whether `mi_ksg` stands still as these vary); see :class:`scmi.LMIResult` for all
-        of these. `n_pairs` (shared
-        barcodes estimated), `mi_by_pairing` (bits), `history` (DataFrame),
+        of these. `n_pairs` (shared barcodes estimated), `mi_by_pairing` and `mi_by_split` (bits), `history` (DataFrame;
+        no rows where no network was trained),
         `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`, enough to run
         it again. :func:`scmi.get.lmi` returns them tidy.
 

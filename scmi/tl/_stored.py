@@ -151,6 +151,7 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
         "settled": result.settled,
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,
+        "mi_by_split": result.mi_by_split,
         "history": history,
     }
 

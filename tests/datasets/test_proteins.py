@@ -52,7 +52,7 @@ def test_pairs_fit_the_embeddings(tmp_path):
         pytest.warns(UserWarning, match="have no embedding"),
     ):
         # Both are understood: what fails is an estimate from one pair.
-        sm.tl.interactions(VECTORS, sm.datasets.omnipath_pairs(tmp_path), n_splits=1)
+        sm.tl.interactions(VECTORS, sm.datasets.omnipath_pairs(tmp_path), n_repeats=1)
 
 
 def test_an_answer_that_is_no_table(tmp_path):

@@ -34,6 +34,9 @@ from scmi.estimators.neighbours.ksg import KSG
             for name in ("n_latent", "k", "n_pairings", "n_permutations", "n_retrain", "n_jobs")
         ),
         *(({name: True}, TypeError, f"`{name}` must be a number, got True") for name in ("lam", "alpha")),
+        ({"n_splits": 0}, ValueError, "`n_splits` must be at least 1, got 0"),
+        ({"n_splits": 8}, ValueError, "`n_splits` must be at most 7, got 8"),
+        ({"n_splits": 2, "preset": "paper"}, ValueError, "Several splits need a preset with `cross_fit=True`"),
         ({"rng": True}, TypeError, "`rng` must be an integer from 0, .* got True"),
         ({"k": np.array(3)}, TypeError, r"`k` must be an integer, got array\(3\)"),
         ({"objective": np.array(["cross", "mine"])}, ValueError, r"objective=array\(.* is not known; choose one of"),
@@ -52,6 +55,27 @@ def test_what_cannot_be_done(wrong, error, match):
     # Before the data are looked at.
     with pytest.raises(error, match=match):
         model.fit_pairing(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "n", "expected"),
+    [
+        ({}, 39, 1),
+        ({}, 40, 5),
+        ({}, 1999, 5),
+        ({}, 2000, 1),
+        ({"preset": "paper"}, 300, 1),
+        ({"n_splits": 1}, 300, 1),
+        ({"n_splits": 7}, 5000, 7),
+    ],
+)
+def test_few_barcodes_are_split_several_times(options, n, expected):
+    assert sm.LMI(**options).splits_of(np.arange(n)) == expected
+
+
+def test_splits_that_cannot_be_made_are_refused():
+    with pytest.raises(ValueError, match="n_splits=3 needs .* 8 even blocks .* these are 200 in 10 groups"):
+        sm.LMI(n_splits=3).splits_of(np.arange(200) // 20)
 
 
 def test_what_can_be_done():

@@ -17,7 +17,7 @@ def texts(ax):
 
 
 def test_estimates_beside_their_null():
-    test = PermutationTest(mi=0.3, null=np.array([0.0, 0.1]), p=0.01, n_pairs=9)
+    test = PermutationTest(mi=0.3, null=np.array([0.0, 0.1]), p=0.01, n_pairs=9, kept=0.1)
     uns = {"mi": 0.6, "mi_ksg": 0.5, "se": 0.1}
     ax = sm.pl.estimates({"test": test, "uns": uns, "number": 0.2})
     null = ax.collections[0].get_offsets()

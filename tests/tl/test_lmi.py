@@ -100,7 +100,7 @@ def test_slots(experiment, one):
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
     errors = {"se", "se_parts", "ci", "p", "null", "missing", "drift", "settled"}
-    plain = {"params", "mi", "mi_ksg", "correction", "n_pairs", "mi_by_pairing", "history", "pairs"}
+    plain = {"params", "mi", "mi_ksg", "correction", "n_pairs", "mi_by_pairing", "mi_by_split", "history", "pairs"}
     assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))
     assert stored["mi_by_pairing"].shape == (20,)

@@ -88,6 +88,8 @@ def _paired_parts(
     parts = {}
     if a[0].params["n_pairings"] > 1:
         parts["pairing"] = error_of_mean(b[0].mi_by_pairing - a[0].mi_by_pairing)
+    if len(a[0].mi_by_split) > 1:
+        parts["splits"] = error_of_mean(b[0].mi_by_split - a[0].mi_by_split)
     ksg = a[1][0].ksg
     same = [_same_barcodes(one, other, rng) for one, other in zip(a[1], b[1], strict=True)]
     of_a, of_b = [pair[0] for pair in same], [pair[1] for pair in same]

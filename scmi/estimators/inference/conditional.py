@@ -79,7 +79,7 @@ def local_permutation_test(
         total += conditional_bits(u, v, w, np.array(permutations, dtype=np.int32), ksg).sum(axis=1)
         n_pairs += len(w)
     mi, null = total[0] / n_pairs, total[1:] / n_pairs
-    return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs)
+    return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs, kept=1 / LOCAL)
 
 
 def within_strata(folds: Sequence[HeldOut], k: int = 3) -> list[HeldOut]:

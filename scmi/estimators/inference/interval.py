@@ -29,6 +29,7 @@ class Uncertainty:
     se_parts: dict[str, float]
     p: float
     null: Bits
+    kept: float
     missing: dict[str, str]
     drift: pd.DataFrame
     settled: bool
@@ -81,16 +82,16 @@ def uncertainty(
         parts["pairing"] = error_of_mean(mi_by_pairing)
     if len(mi_by_split) > 1:
         parts["splits"] = error_of_mean(mi_by_split)
-    p, null = np.nan, np.empty(0)
+    p, null, kept = np.nan, np.empty(0), 0.0
     if n_permutations == 0:
         missing["p"] = "`n_permutations` is 0."
     else:
         try:
             test = permutation_test(few, ksg.k, metric=ksg.metric, n_permutations=n_permutations, rng=rng)
-            p, null = test.p, test.null
+            p, null, kept = test.p, test.null, test.kept
         except TooFew as reason:
             missing["p"] = str(reason)
-    return Uncertainty(se_parts=parts, p=p, null=null, missing=missing, drift=drift, settled=settled)
+    return Uncertainty(se_parts=parts, p=p, null=null, kept=kept, missing=missing, drift=drift, settled=settled)
 
 
 def _few(shared: Shared, rng: np.random.Generator) -> Shared:

@@ -45,12 +45,16 @@ class PermutationTest:
         (b + 1) / (m + 1), b of the m permutations reaching ``mi``.
     n_pairs
         How many pairs were tested: one of each group.
+    kept
+        The share of pairs that a permutation leaves together, on average. They lift the null by at most as large a
+        share of ``mi``.
     """
 
     mi: float
     null: Bits = field(repr=False)
     p: float
     n_pairs: int
+    kept: float
 
 
 @with_shared_docs
@@ -112,8 +116,10 @@ def permutation_test(
             total += permuted_sums(fold.x, fold.y, np.vstack([identity, row[permutations[:, place]]]), ksg)
             n_tested += len(fold)
     n_pairs = sum(map(len, tested))
+    # A random permutation of some things leaves one of them where it was, on average.
+    kept = sum(len(np.unique(shared.exchangeable)) for shared in tested) / n_pairs
     mi, null = total[0] / n_tested, total[1:] / n_tested
-    return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs)
+    return PermutationTest(mi=float(mi), null=null, p=p_value(mi, null), n_pairs=n_pairs, kept=kept)
 
 
 def p_value(value: float, null: Bits) -> float:

@@ -15,7 +15,7 @@ from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, sc
 from .layers import linear_layer
 from .model import Kind, LatentModel
 
-__all__ = ["LinearFamily", "SIZES", "axes_of", "fit_axes", "fit_linear", "leading_axes"]
+__all__ = ["Axes", "LinearFamily", "axes_of", "fit_axes", "fit_linear", "leading_axes"]
 
 # Latent dimensions that are tried, where the user names none.
 SIZES = (1, 2, 3, 4, 6, 9)
@@ -26,6 +26,7 @@ ROUNDS = 4
 EXTRA_AXES = 8
 
 Couple = tuple[Tensor, Tensor]
+Axes = tuple[Tensor, Tensor]
 Times = Callable[[Tensor], Tensor]
 
 
@@ -59,19 +60,26 @@ class LinearFamily:
         found = []
         for i, (fitted, judged) in enumerate(parts):
             if self._covariances is None:
-                pairs = fitting_pairs(self._half.pairing, fitted, rng)
-                axes_x, axes_y = fit_axes(x, y, pairs, self.sizes[-1], self._generator)
+                axes_x, axes_y = self._streamed(fitted, self.sizes[-1], rng)
             else:
-                covariance = self._covariances.without(i).covariance
-                axes_x, _, axes_y = axes_of(covariance, self.sizes[-1], self._generator)
+                axes_x, _, axes_y = axes_of(self._covariances.without(i).covariance, self.sizes[-1], self._generator)
             found.append((scaled(x.batch(judged.row_x) @ axes_x), scaled(y.batch(judged.row_y) @ axes_y)))
         return found
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
         """See :class:`~scmi.estimators.latent.half.Family`."""
-        x, y = self._half.x, self._half.y
         pairs = fitting_pairs(self._half.pairing, barcodes, rng)
-        return fit_linear(x, y, pairs, fit_axes(x, y, pairs, size, self._generator))
+        return fit_linear(self._half.x, self._half.y, pairs, self._axes(barcodes, size, rng), self.kind)
+
+    def _axes(self, barcodes: Index, n_axes: int, rng: np.random.Generator) -> Axes:
+        if self._covariances is None:
+            return self._streamed(barcodes, n_axes, rng)
+        axes_x, _, axes_y = axes_of(self._covariances.of(barcodes, rng).covariance, n_axes, self._generator)
+        return axes_x, axes_y
+
+    def _streamed(self, barcodes: Index, n_axes: int, rng: np.random.Generator) -> Axes:
+        pairs = fitting_pairs(self._half.pairing, barcodes, rng)
+        return fit_axes(self._half.x, self._half.y, pairs, n_axes, self._generator)
 
 
 def axes_of(matrix: Tensor, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,7 +87,7 @@ def axes_of(matrix: Tensor, n_axes: int, generator: torch.Generator) -> tuple[Te
     return leading_axes(lambda a: matrix @ a, lambda a: matrix.T @ a, matrix.shape, n_axes, generator)
 
 
-def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Generator) -> Axes:
     """Leading singular vectors of the cross-covariance of the pairs: features x axes, for x and for y.
 
     By subspace iteration, so that the matrix of all features of x by all of y is never formed.
@@ -110,7 +118,7 @@ def leading_axes(
     return (axes_x @ right.T)[:, :n_axes], values[:n_axes], left[:, :n_axes]
 
 
-def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: tuple[Tensor, Tensor], kind: Kind = "linear") -> LatentModel:
+def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: Axes, kind: Kind = "linear") -> LatentModel:
     """Encoders that project on the axes, and the least-squares decoders of the other side.
 
     Latents come out centred and, taken together, with unit variance, so that distances on both sides compare.

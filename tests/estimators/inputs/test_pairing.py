@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scmi.estimators.inputs.checks import TooFew
-from scmi.estimators.inputs.pairing import Pairing, check_enough, linked, rowwise, split
+from scmi.estimators.inputs.pairing import Pairing, check_enough, halves, linked, most_splits, rowwise, split
 
 
 def three_clones():
@@ -121,3 +121,37 @@ def test_turns_of_the_two_sides_are_independent():
     assert together == pytest.approx(0.5, abs=0.03)
     first = draw.pairing == 0
     assert np.mean(draw.row_x[first] % 2) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("n_splits", [2, 5, 7])
+def test_several_splits_are_halves_as_different_as_can_be(n_splits):
+    made = halves(np.arange(400), n_splits, np.random.default_rng(0))
+    assert len(made) == n_splits
+    for first, second in made:
+        assert sorted([*first, *second]) == list(range(400))
+        assert len(first) == len(second) == 200
+    firsts = [set(first) for first, _ in made]
+    assert {len(a & b) for i, a in enumerate(firsts) for b in firsts[:i]} == {100}
+
+
+@given(st.lists(st.integers(1, 4), min_size=40, max_size=60), st.integers(0, 99))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_several_splits_keep_groups_whole(sizes, seed):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for first, second in halves(groups, 5, np.random.default_rng(seed)):
+        assert not set(groups[first]) & set(groups[second])
+        # Each block misses its share by no more than the largest group.
+        assert abs(len(first) - len(second)) <= 8 * 4
+
+
+@pytest.mark.parametrize(
+    ("groups", "most"),
+    [
+        (np.arange(40), 7),
+        (np.arange(39), 1),
+        (np.arange(400) // 20, 1),
+        (np.r_[np.zeros(60, int), 1 + np.arange(300)], 1),
+    ],
+)
+def test_few_or_large_groups_are_split_once(groups, most):
+    assert most_splits(groups) == most
