@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import scmi as sm
-from scmi.estimators import PRESETS
+from scmi.estimators import PRESETS, configuration
 from scmi.estimators.peers import variational
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +58,7 @@ def listed():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path, FAST):
-    """Quick training, small simulations, and a folder to leave files in."""
+    """Quick training, one split, small simulations, and a folder to leave files in."""
     full = sm.datasets.lineage
 
     def lineage(n_clones=200, *, n_genes=500, **options):
@@ -66,6 +66,7 @@ def quick(monkeypatch, tmp_path, FAST):
 
     short = replace(variational.CRITIC, max_steps=150, check_every=50)
     monkeypatch.setitem(PRESETS, "default", FAST)
+    monkeypatch.setattr(configuration, "SPLITS", 1)
     for module in (variational, sm.estimators):
         monkeypatch.setattr(module, "CRITIC", short)
     for critic in (sm.mine, sm.infonce):

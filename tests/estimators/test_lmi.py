@@ -140,8 +140,10 @@ def test_unpaired_rows_teach(FAST):
     x, y, x_more, y_more = (
         z @ program + 6 * rng.normal(size=(len(z), 300)) for z in (shared, shared, *rng.normal(size=(2, 1000, 6)))
     )
-    with_more = sm.LMI(preset=replace(FAST, closed_form=False), rng=0).fit(x, y, x_unpaired=x_more, y_unpaired=y_more)
-    alone = sm.LMI(preset=replace(FAST, closed_form=False), rng=0).fit(x, y)
+    with_more = sm.LMI(preset=replace(FAST, closed_form=False), n_splits=1, rng=0).fit(
+        x, y, x_unpaired=x_more, y_unpaired=y_more
+    )
+    alone = sm.LMI(preset=replace(FAST, closed_form=False), n_splits=1, rng=0).fit(x, y)
     assert with_more.result_.pmi.shape == with_more.result_.pairs.row_x.shape == (60,)
     assert with_more.result_.z_x.shape[0] == 60
 
@@ -153,8 +155,8 @@ def test_unpaired_rows_teach(FAST):
 
     assert captured(with_more) > captured(alone) + 0.2
     # Sparse rows beside dense ones; one side alone.
-    again = sm.lmi(x, y, x_unpaired=sp.csr_matrix(x_more), preset=FAST, rng=0)
-    assert np.array_equal(again.pmi, sm.lmi(x, y, x_unpaired=x_more, preset=FAST, rng=0).pmi)
+    again = sm.lmi(x, y, x_unpaired=sp.csr_matrix(x_more), preset=FAST, n_splits=1, rng=0)
+    assert np.array_equal(again.pmi, sm.lmi(x, y, x_unpaired=x_more, preset=FAST, n_splits=1, rng=0).pmi)
     with pytest.raises(ValueError, match="x_unpaired has 2 columns, but x has 300"):
         sm.lmi(x, y, x_unpaired=x[:, :2], preset=FAST)
     with pytest.raises(ValueError, match="y_unpaired"):

@@ -43,7 +43,7 @@ def sample(kind="linear"):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return sm.LMI(preset=SETTINGS["linear"]).fit(*sample())
+    return sm.LMI(preset=SETTINGS["linear"], n_splits=1).fit(*sample())
 
 
 def rewritten(path, change):
@@ -59,7 +59,7 @@ def rewritten(path, change):
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_round_trip(kind, tmp_path):
     x, y = sample(kind)
-    model = sm.LMI(preset=SETTINGS[kind], n_latent=3, k=4).fit(x, y, np.arange(80) // 2)
+    model = sm.LMI(preset=SETTINGS[kind], n_splits=1, n_latent=3, k=4).fit(x, y, np.arange(80) // 2)
     assert model.result_.params["latent_model"][0] == (kind if kind in ("linear", "kernel") else "network")
     model.save(tmp_path / "model.scmi")
     again = sm.LMI.load(tmp_path / "model.scmi")
@@ -85,7 +85,7 @@ def test_round_trip(kind, tmp_path):
 
 def test_names_and_generators(tmp_path):
     x, y = (pd.DataFrame(side).rename(columns="g{}".format) for side in sample())
-    model = sm.LMI(preset=SETTINGS["linear"], rng=np.random.default_rng(0)).fit(x, y)
+    model = sm.LMI(preset=SETTINGS["linear"], n_splits=1, rng=np.random.default_rng(0)).fit(x, y)
     model.save(tmp_path / "model")
     again = sm.LMI.load(tmp_path / "model")
     assert again.rng is None
@@ -304,7 +304,7 @@ def test_unfitted(tmp_path):
 
 
 def test_a_result_is_one_row():
-    results = [sm.lmi(*sample(), preset=SETTINGS["linear"], k=k) for k in (3, 5)]
+    results = [sm.lmi(*sample(), preset=SETTINGS["linear"], n_splits=1, k=k) for k in (3, 5)]
     table = pd.DataFrame([result.to_dict() for result in results])
     assert table["k"].tolist() == [3, 5]
     assert table["mi"].tolist() == [result.mi for result in results]

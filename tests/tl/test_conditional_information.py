@@ -30,7 +30,7 @@ def test_what_only_follows_the_covariate_is_gone(covariate):
         ad.AnnData(np.outer(score, np.ones(4)) + rng.normal(size=(n, 4)), obs=pd.DataFrame(index=names)) for _ in "ab"
     )
     day2.obs["label"], day2.obs["score"] = np.array(["x", "y"])[label], score
-    model = sm.LMI(n_permutations=99, n_latent=1, preset=Settings(hidden=(16,), max_steps=20))
+    model = sm.LMI(n_splits=1, n_permutations=99, n_latent=1, preset=Settings(hidden=(16,), max_steps=20))
     sm.tl.lmi(day2, day6, model=model)
     assert day2.uns["lmi"]["p"] == 0.01
     assert day2.uns["lmi"]["mi"] > 0.5

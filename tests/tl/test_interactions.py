@@ -11,7 +11,7 @@ from sklearn.metrics import auc
 import scmi as sm
 from scmi.estimators.settings import Settings
 
-LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5))
+LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5), n_splits=1)
 
 
 def world(n=150, per_ligand=2, noise=0.2, seed=0):

@@ -469,7 +469,7 @@ def test_principal_components_keep_what_the_genes_tell():
     adata = sm.datasets.lineage(800, n_genes=500, rng=3)
     sm.pp.recipe_lmi(adata)
     sc.pp.pca(adata, n_comps=50)
-    model = sm.LMI(n_permutations=99)
+    model = sm.LMI(n_splits=1, n_permutations=99)
     sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"), use_rep="X_pca", model=model)
     # Seeds 0 to 4 of the experiment: .27 to .39, from genes .29 to .44.
     assert adata.uns["lmi"]["mi"] > 0.15
@@ -893,7 +893,7 @@ def test_shuffled_barcodes_give_next_to_no_information():
     sm.pp.recipe_lmi(adata, n_top_genes=200)
     settings = Settings(hidden=(32, 16), max_steps=100, patience=50)
     options = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
-    options["model"] = sm.LMI(preset=settings, n_pairings=5, n_permutations=0)
+    options["model"] = sm.LMI(preset=settings, n_splits=1, n_pairings=5, n_permutations=0)
     sm.tl.lmi(adata, **options)
     assert adata.uns["lmi"]["mi"] > 0.12
 
@@ -908,7 +908,7 @@ def test_shuffled_barcodes_give_next_to_no_information():
 # Real cells
 
 
-LARRY = {"pair_key": "X_clone", "groupby": "time_info", "groups": ("4", "6")}
+LARRY = {"pair_key": "X_clone", "groupby": "time_info", "groups": ("4", "6"), "model": sm.LMI(n_splits=1)}
 
 
 @pytest.fixture(scope="session")

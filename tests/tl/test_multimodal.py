@@ -12,7 +12,7 @@ import scmi as sm
 from scmi.estimators.settings import Settings
 from tests.conftest import DATA
 
-LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5))
+LINEAR = sm.LMI(preset=Settings(hidden=(8,), max_steps=5), n_splits=1)
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ __all__ = ["best_model", "best_size"]
 
 # A larger model has to measure this much more, in bits.
 WORTH = 0.01
+# Sizes in a row that measure less than a smaller one end the search.
+PAST_THE_TOP = 2
 
 
 def best_model(
@@ -77,14 +79,22 @@ def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Ge
     if not parts:
         return Found(family, family.sizes[0], Score(0.0, np.zeros(0)), [])
     latents = family.held_out(parts, rng)
-    scores: list[list[Score]] = [[] for _ in family.sizes]
-    for (_, judged), (z_x, z_y) in zip(parts, latents, strict=True):
-        for size, of_size in zip(family.sizes, scores, strict=True):
-            of_size.append(score((z_x[:, :size], z_y[:, :size]), judged, ksg, rng))
-    overall = [together(of_size) for of_size in scores]
-    bits = np.array([one.bits for one in overall])
+    found: list[Score] = []
+    for size in family.sizes:
+        found.append(
+            together(
+                [
+                    score((z_x[:, :size], z_y[:, :size]), judged, ksg, rng)
+                    for (_, judged), (z_x, z_y) in zip(parts, latents, strict=True)
+                ]
+            )
+        )
+        bits = np.array([one.bits for one in found])
+        # Past the top, neighbours only get farther apart.
+        if len(bits) - bits.argmax() > PAST_THE_TOP:
+            break
     best = int(np.argmax(bits >= bits.max() - WORTH))
-    return Found(family, family.sizes[best], overall[best], latents)
+    return Found(family, family.sizes[best], found[best], latents)
 
 
 def _contest(found: list[Found], family: Family, measure: Callable[[Family], Found]) -> list[Found]:
@@ -105,7 +115,7 @@ def _moderated(
     axes = find_moderators(half, base.latents, base.size, parts)
     if axes == (None, None):
         return found
-    rival = measure(Moderated(base.family, half, axes, base.latents))
+    rival = measure(Moderated(base.family, half, axes, base.latents, base.size))
     return found if base.score.beats(rival.score) else [*found, rival]
 
 

@@ -23,6 +23,7 @@ SIZES = (1, 2, 3, 4, 6, 9)
 MAX_BYTES = 2**28
 # Rounds of subspace iteration, and axes beyond those wanted: both sharpen the last ones.
 ROUNDS = 4
+ROUNDS_FROM_NEAR = 2
 EXTRA_AXES = 8
 
 Couple = tuple[Tensor, Tensor]
@@ -82,9 +83,14 @@ class LinearFamily:
         return fit_axes(self._half.x, self._half.y, pairs, n_axes, self._generator)
 
 
-def axes_of(matrix: Tensor, n_axes: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Leading left singular vectors, singular values, and right singular vectors of a matrix."""
-    return leading_axes(lambda a: matrix @ a, lambda a: matrix.T @ a, matrix.shape, n_axes, generator)
+def axes_of(
+    matrix: Tensor, n_axes: int, generator: torch.Generator, near: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Leading left singular vectors, singular values, and right singular vectors of a matrix.
+
+    ``near`` are right singular vectors of a matrix much like it, from which the search is shorter.
+    """
+    return leading_axes(lambda a: matrix @ a, lambda a: matrix.T @ a, matrix.shape, n_axes, generator, near)
 
 
 def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Generator) -> Axes:
@@ -104,18 +110,24 @@ def fit_axes(x: Rows, y: Rows, pairs: Draw, n_axes: int, generator: torch.Genera
 
 
 def leading_axes(
-    times: Times, transposed_times: Times, shape: Sequence[int], n_axes: int, generator: torch.Generator
+    times: Times,
+    transposed_times: Times,
+    shape: Sequence[int],
+    n_axes: int,
+    generator: torch.Generator,
+    near: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Leading singular vectors and values of a matrix that is known by what it makes of others."""
     n_axes = min(n_axes, *shape)
     width = min(n_axes + EXTRA_AXES, *shape)
     axes_y = torch.randn((shape[1], width), generator=generator, device=generator.device)
-    for _ in range(ROUNDS):
+    if near is not None:
+        axes_y[:, : near.shape[1]] = near
+    for _ in range(ROUNDS if near is None else ROUNDS_FROM_NEAR):
         axes_x = torch.linalg.qr(times(axes_y))[0]
-        back = transposed_times(axes_x)
-        axes_y = torch.linalg.qr(back)[0]
-    left, values, right = torch.linalg.svd(back, full_matrices=False)
-    return (axes_x @ right.T)[:, :n_axes], values[:n_axes], left[:, :n_axes]
+        axes_y, back = torch.linalg.qr(transposed_times(axes_x))
+    left, values, right = torch.linalg.svd(back)
+    return (axes_x @ right.T)[:, :n_axes], values[:n_axes], (axes_y @ left)[:, :n_axes]
 
 
 def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: Axes, kind: Kind = "linear") -> LatentModel:

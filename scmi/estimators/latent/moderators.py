@@ -45,11 +45,13 @@ class Moderated:
         dimensions.
     latents
         What the base found of each part's judged pairs.
+    size
+        Dimensions of the base at which the moderators were found.
     """
 
-    def __init__(self, base: Family, half: Half, axes: Axes, latents: Sequence[Latents]) -> None:
+    def __init__(self, base: Family, half: Half, axes: Axes, latents: Sequence[Latents], size: int) -> None:
         self.kind: Kind = base.kind
-        self.sizes = tuple(size + 1 for size in base.sizes)
+        self.sizes = (size + 1,)
         self._base, self._half, self._axes, self._latents = base, half, axes, latents
 
     def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:

@@ -43,9 +43,9 @@ class SparseFamily(LinearFamily):
             sums = self._covariances.without(part)
             covariance, chance = sums.covariance, sums.chance / np.sqrt(len(fitted))
             at_x, at_y = x.batch(judged.row_x), y.batch(judged.row_y)
-            of_levels = []
+            of_levels, axes_y = [], None
             for i, level in enumerate(LEVELS):
-                axes_x, axes_y = thin_axes(covariance, level * chance, self.sizes[-1], self._generator)
+                axes_x, axes_y = thin_axes(covariance, level * chance, self.sizes[-1], self._generator, near=axes_y)
                 z_x, z_y = scaled(at_x @ axes_x), scaled(at_y @ axes_y)
                 of_levels.append((z_x, z_y))
                 shared[i] += _shared(z_x, z_y)
@@ -60,9 +60,11 @@ class SparseFamily(LinearFamily):
         return thin_axes(sums.covariance, bound, n_axes, self._generator)
 
 
-def thin_axes(covariance: Tensor, bound: Tensor, n_axes: int, generator: torch.Generator) -> Axes:
+def thin_axes(
+    covariance: Tensor, bound: Tensor, n_axes: int, generator: torch.Generator, near: Tensor | None = None
+) -> Axes:
     """Axes of a cross-covariance with every entry moved towards 0 by its bound; 0 where nothing is left for one."""
-    axes_x, values, axes_y = axes_of(covariance - covariance.clamp(-bound, bound), n_axes, generator)
+    axes_x, values, axes_y = axes_of(covariance - covariance.clamp(-bound, bound), n_axes, generator, near)
     kept = values > NOTHING * values[0].clamp(min=1e-30)
     return axes_x * kept, axes_y * kept
 

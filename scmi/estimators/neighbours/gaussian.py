@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from scmi.typing import Index, Values
 
@@ -64,7 +63,7 @@ def gaussian_bound(x: Values, y: Values, rng: np.random.Generator) -> float:
         m = len(ratio)
         joint = np.diag(ratio).mean()
         np.fill_diagonal(ratio, -np.inf)
-        bits += (joint - logsumexp(ratio) + np.log(m * (m - 1))) * m / n
+        bits += (joint - _log_sum_exp(ratio) + np.log(m * (m - 1))) * m / n
     return float(bits / np.log(2))
 
 
@@ -95,6 +94,12 @@ def _canonical_axes(covariance: Values, n_x: int, count: Index) -> tuple[Values,
     cross = white_x.transpose(0, 2, 1) @ covariance[:, :n_x, n_x:] @ white_y
     left, r, right = np.linalg.svd(cross, full_matrices=False)
     return white_x @ left, white_y @ right.transpose(0, 2, 1), _shrunk(r, count[:, None], max(cross.shape[1:]))
+
+
+def _log_sum_exp(values: Values) -> float:
+    """In one pass: SciPy's, which minds signs, weights and axes, takes five times as long on matrices of this size."""
+    top = values.max()
+    return float(top + np.log(np.exp(values - top).sum()))
 
 
 def _shrunk(r: Values, n: int | Index, dimensions: int) -> Values:

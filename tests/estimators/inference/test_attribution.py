@@ -75,7 +75,7 @@ def test_sparse_and_either_model(linear):
     y = np.hstack([x[:, :2] + rng.poisson(0.2, size=(300, 2)), rng.poisson(1.0, size=(300, 6))])
     settings = Settings(closed_form=linear, hidden=(16,), max_steps=150)
     dense, sparse = (
-        sm.LMI(preset=settings, rng=0, progress=False).fit(a, b)
+        sm.LMI(preset=settings, n_splits=1, rng=0, progress=False).fit(a, b)
         for a, b in ((x, y), (sp.csr_matrix(x), sp.csr_matrix(y)))
     )
     assert dense.information_y_.p[:2].max() < 1e-6 < dense.information_y_.p[2:].min()

@@ -113,7 +113,9 @@ def test_a_correction_of_one_does_not_look_like_a_difference():
     x = rng.normal(size=(600, 6))
     y = x + rng.normal(size=x.shape)
     arm = (x, y, rowwise(600))
-    result, folds = cross_fit(*arm, sm.LMI(preset=MODEL.preset, n_latent=6, n_permutations=0), rng=rng, progress=silent)
+    result, folds = cross_fit(
+        *arm, sm.LMI(preset=MODEL.preset, n_splits=1, n_latent=6, n_permutations=0), rng=rng, progress=silent
+    )
     bare = replace(result, mi=result.mi_ksg, corrected=False)
     assert result.corrected and result.mi > result.mi_ksg + 0.1
     assert compare((bare, folds), (result, folds), paired=True, rng=rng).difference == 0

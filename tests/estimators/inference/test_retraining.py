@@ -38,16 +38,18 @@ def test_the_estimate_stays():
 
 def test_retraining_is_the_spread_over_seeds():
     x, y = dependent(np.random.default_rng(0))
-    part = sm.lmi(x, y, preset=FAST, n_permutations=0, n_retrain=12).se_parts["retraining"]
-    spread = np.std([sm.lmi(x, y, preset=FAST, n_permutations=0, rng=seed).mi_ksg for seed in range(1, 13)], ddof=1)
+    part = sm.lmi(x, y, preset=FAST, n_splits=1, n_permutations=0, n_retrain=12).se_parts["retraining"]
+    spread = np.std(
+        [sm.lmi(x, y, preset=FAST, n_splits=1, n_permutations=0, rng=seed).mi_ksg for seed in range(1, 13)], ddof=1
+    )
     # Each is known to a fifth from 12 values, the ratio to .29.
     assert part / spread == pytest.approx(1, abs=0.6)
 
 
 def test_null_of_models_trained_anew():
     x, y = dependent(np.random.default_rng(0))
-    test = sm.lmi(x, y, preset=FAST, null="retrain", n_permutations=9)
-    fixed = sm.lmi(x, y, preset=FAST, n_permutations=9)
+    test = sm.lmi(x, y, preset=FAST, n_splits=1, null="retrain", n_permutations=9)
+    fixed = sm.lmi(x, y, preset=FAST, n_splits=1, n_permutations=9)
     assert test.mi == fixed.mi
     assert test.p == 1 / 10
     assert test.missing == {}
@@ -55,9 +57,9 @@ def test_null_of_models_trained_anew():
     # KSG of 100 independent pairs; a mean over 9 is known to a third of the spread.
     assert abs(test.null.mean()) < test.null.std()
     assert not np.isin(test.null, fixed.null).any()
-    again = sm.lmi(x, y, preset=FAST, null="retrain", n_permutations=9)
+    again = sm.lmi(x, y, preset=FAST, n_splits=1, null="retrain", n_permutations=9)
     np.testing.assert_array_equal(test.null, again.null)
-    unasked = sm.lmi(x, y, preset=FAST, null="retrain", n_permutations=0)
+    unasked = sm.lmi(x, y, preset=FAST, n_splits=1, null="retrain", n_permutations=0)
     assert unasked.missing == {"p": "`n_permutations` is 0."}
 
 
@@ -66,7 +68,7 @@ def test_what_only_strata_tell_is_not_significant_within_them():
     rng = np.random.default_rng(1)
     batch = np.repeat(["a", "b"], 50)
     x, y = rng.normal(size=(2, 100, 3)) + 5 * (batch == "b")[:, None]
-    options = {"preset": FAST, "null": "retrain", "n_permutations": 9}
+    options = {"preset": FAST, "n_splits": 1, "null": "retrain", "n_permutations": 9}
     across, within = (sm.lmi(x, y, strata=strata, **options) for strata in (None, batch))
     assert across.p == 1 / 10
     # Uniform under independence; with this seed a fixed number.
@@ -79,7 +81,7 @@ def test_clones_that_share_their_partner_are_not_significant():
     clone = np.repeat(np.arange(60), rng.integers(1, 6, 60))
     x = rng.normal(size=(60, 3))[clone] + 0.1 * rng.normal(size=(len(clone), 3))
     y = rng.normal(size=(60, 3))[clone] + 0.01 * rng.normal(size=(len(clone), 3))
-    test = sm.lmi(x, y, groups=clone, preset=FAST, null="retrain", n_permutations=9)
+    test = sm.lmi(x, y, groups=clone, preset=FAST, n_splits=1, null="retrain", n_permutations=9)
     # The clones alone make .5 bits of all pairs; one pair of each has none to show. A fixed number with this seed.
     assert test.mi_ksg > 0.3
     assert test.null.max() < test.mi_ksg
@@ -90,9 +92,9 @@ def test_clones_that_share_their_partner_are_not_significant():
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_what_cannot_be_tested_has_a_reason():
     x, y = dependent(np.random.default_rng(0), 40)
-    apart = sm.lmi(x, y, strata=np.arange(40), preset=FAST, null="retrain", n_permutations=9)
+    apart = sm.lmi(x, y, strata=np.arange(40), preset=FAST, n_splits=1, null="retrain", n_permutations=9)
     assert np.isnan(apart.p) and "Every stratum has a single" in apart.missing["p"]
-    tied = sm.lmi(x, y, groups=np.arange(40) // 8, preset=FAST, null="retrain", n_permutations=9)
+    tied = sm.lmi(x, y, groups=np.arange(40) // 8, preset=FAST, n_splits=1, null="retrain", n_permutations=9)
     assert np.isnan(tied.p) and "Only 5 pairs" in tied.missing["p"]
 
 
@@ -106,7 +108,7 @@ def test_what_cannot_be_tested_has_a_reason():
 )
 def test_mistakes(options, match):
     with pytest.raises(ValueError, match=match):
-        sm.lmi(*dependent(np.random.default_rng(0)), preset=FAST, **options)
+        sm.lmi(*dependent(np.random.default_rng(0)), preset=FAST, n_splits=1, **options)
 
 
 # By hand: barcode 0 has rows 0 and 1 of x and row 0 of y, barcode 1 row 2 and rows 1 and 2, barcode 2 row 3 and row 3.

@@ -152,8 +152,8 @@ def test_estimates_are_those_of_memory(form, budget, sides, tmp_path, monkeypatc
     monkeypatch.setattr(rows_module, "CHUNK", 16)
     store, memory = form
     x, y = sides
-    expected = sm.LMI(preset=FAST).fit(memory(x), memory(y))
-    model = sm.LMI(preset=FAST).fit(store(x, tmp_path), store(y, tmp_path))
+    expected = sm.LMI(preset=FAST, n_splits=1).fit(memory(x), memory(y))
+    model = sm.LMI(preset=FAST, n_splits=1).fit(store(x, tmp_path), store(y, tmp_path))
     for name in ("pmi", "z_x", "z_y"):
         np.testing.assert_array_equal(getattr(model.result_, name), getattr(expected.result_, name))
     new = store(x[:10], tmp_path), store(y[:10], tmp_path)
@@ -188,7 +188,7 @@ class CountedChunks:
 
 def test_each_chunk_is_computed_once_where_the_data_fit(sides):
     x, y = (CountedChunks(side, 20) for side in sides)
-    sm.lmi(x.array, y.array, preset=FAST)
+    sm.lmi(x.array, y.array, preset=FAST, n_splits=1)
     assert x.times.tolist() == y.times.tolist() == [1] * 6
     assert x.most == y.most == 1
 
@@ -196,7 +196,7 @@ def test_each_chunk_is_computed_once_where_the_data_fit(sides):
 def test_larger_data_are_computed_a_chunk_at_a_time(sides, monkeypatch):
     monkeypatch.setattr(stored, "KEPT_BYTES", 0)
     x, y = (CountedChunks(side, 20) for side in sides)
-    sm.lmi(x.array, y.array, preset=FAST, n_jobs=1)
+    sm.lmi(x.array, y.array, preset=FAST, n_splits=1, n_jobs=1)
     assert x.most == y.most == 1
     # Checked, compared for copies, encoded; for mean, variance, wild values, components, the paired rows; and by each
     # fold for how well its held-out rows are predicted.
@@ -212,7 +212,7 @@ def test_more_pairings_read_no_more(monkeypatch):
         for adata in (a, b):
             adata.obs["clone"] = [f"c{i // 2}" for i in range(160)]
         with pytest.warns(UserWarning, match="exact copies"):
-            sm.tl.lmi(a, b, pair_key="clone", model=sm.LMI(n_pairings=n_pairings, preset=FAST, n_jobs=1))
+            sm.tl.lmi(a, b, pair_key="clone", model=sm.LMI(n_pairings=n_pairings, preset=FAST, n_splits=1, n_jobs=1))
         times.append([side.times.tolist() for side in sides])
     # One pairing leaves cells out, whose chunks may then be read less often.
     assert (np.array(times[1]) <= np.array(times[0]) + 1).all()
@@ -259,7 +259,7 @@ def test_no_request_to_a_file_exceeds_a_piece(kind, kept, sides, tmp_path, monke
         x, y = (RecordedDataset(h5_dense(side, tmp_path).id) for side in sides)
     else:
         x, y = (RecordedCSR(backed_csr(side, tmp_path)) for side in sides)
-    sm.lmi(x, y, preset=replace(FAST, max_steps=4), n_permutations=0)
+    sm.lmi(x, y, preset=replace(FAST, max_steps=4), n_splits=1, n_permutations=0)
     total = sum(side.nbytes for side in sides)
     assert max(sizes) <= 3000 < total / 10
     if kept:

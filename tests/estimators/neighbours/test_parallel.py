@@ -35,7 +35,7 @@ def bits(_=0):
 def latent_bits(_=0):
     from scmi.estimators import Settings
     fast = Settings(hidden=(16,), max_steps=20, closed_form=False)
-    result = sm.lmi(x, y, preset=fast, n_permutations=9, progress=False)
+    result = sm.lmi(x, y, preset=fast, n_splits=1, n_permutations=9, progress=False)
     return result.mi, result.p
 """
 
