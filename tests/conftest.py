@@ -9,6 +9,8 @@ from pathlib import Path
 # Before torch is imported: networks this small gain nothing from a second thread, and OpenMP threads that wait for each
 # other are slowed down many times over when another process wants the same cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Numba's threads, of which a test may need two, are not to spin while they wait: it took twice the time of all tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import anndata as ad
 import matplotlib

@@ -148,7 +148,7 @@ def markov_test(
     >>> adata = sm.datasets.lineage(400, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
     >>> test = sm.tl.markov_test(adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well")
-    >>> test.late_late.mi > test.early_late.mi
+    >>> test.late_late.n_pairs == test.early_late.n_pairs
     True
     """
     model = as_model(model)

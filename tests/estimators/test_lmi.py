@@ -67,10 +67,10 @@ def test_same_numbers_however_many_jobs_and_wherever_they_run():
 
     x, y = gaussian(100, 5, 1.0, 0)
     threads = torch.get_num_threads()
-    alone = sm.lmi(x, y, preset=FAST, n_jobs=1)
-    np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_jobs=2).pmi, alone.pmi)
+    alone = sm.lmi(x, y, preset=FAST, n_splits=2, n_jobs=1)
+    np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_splits=2, n_jobs=2).pmi, alone.pmi)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_jobs=2).pmi, alone.pmi)
+        np.testing.assert_array_equal(sm.lmi(x, y, preset=FAST, n_splits=2, n_jobs=2).pmi, alone.pmi)
     assert torch.get_num_threads() == threads
 
 

@@ -21,6 +21,8 @@ from .shared import Shared, shared_folds
 __all__ = ["DRIFT", "DriftCheck", "SubsamplingError", "drift_check", "subsampling_error"]
 
 PARTS = range(2, 11)
+# Those of the drift table: halves of halves.
+DRIFT_PARTS = (1, 2, 4, 8)
 # Random partitions over which the variances are averaged: they cost less than twice as many estimates of all pairs.
 PARTITIONS = 20
 FEWEST_PARTITIONS = 4
@@ -188,7 +190,7 @@ def drift_check(
     """
     KSG(k, metric)  # checks them
     ks = (k, *sorted({*NEIGHBOURS, 2 * k} - {k}))
-    table = _subsample(folds, None, range(1, 11), ks, metric, 1, as_generator(rng))
+    table = _subsample(folds, None, DRIFT_PARTS, ks, metric, 1, as_generator(rng))
     mean = table.set_index(["n_subsets", "k"])["mean"]
     shift_n = float(mean[1, k] - mean[2, k])
     shift_k = float(mean[1, k] - mean[1, 2 * k])

@@ -43,7 +43,8 @@ def best_model(
     error. A model in closed form is fitted again to the whole half, since it needs no pairs to stop by.
     """
     parts = cross_validation_parts(half, ksg.k, rng)
-    measure = partial(best_size, parts=parts, ksg=ksg, rng=rng)
+    seed = int(rng.integers(2**63))
+    measure = partial(best_size, parts=parts, ksg=ksg, rng=rng, seed=seed)
     # The simplest first; a new family is a line here.
     covariances = Covariances(half, parts, rng) if parts and Covariances.fit_in_memory(half) else None
     found = [measure(LinearFamily(half, n_latent, covariances, generator))]
@@ -58,7 +59,7 @@ def best_model(
         pairs = half.validation
         with torch.no_grad():
             latents = (model.encoder_x(half.x.batch(pairs.row_x)), model.encoder_y(half.y.batch(pairs.row_y)))
-        return score(latents, pairs, ksg, rng)
+        return score(latents, pairs, ksg, seed)
 
     if network is not None and validated(network).beats(validated(_fit(found, half.to_fit, rng))):
         return network
@@ -74,7 +75,7 @@ class Found(NamedTuple):
     latents: list[Latents]
 
 
-def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Generator) -> Found:
+def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Generator, seed: int = 0) -> Found:
     """Dimensions of a family that measure most, and what they measure."""
     if not parts:
         return Found(family, family.sizes[0], Score(0.0, np.zeros(0)), [])
@@ -84,7 +85,7 @@ def best_size(family: Family, parts: Sequence[Part], ksg: KSG, rng: np.random.Ge
         found.append(
             together(
                 [
-                    score((z_x[:, :size], z_y[:, :size]), judged, ksg, rng)
+                    score((z_x[:, :size], z_y[:, :size]), judged, ksg, seed)
                     for (_, judged), (z_x, z_y) in zip(parts, latents, strict=True)
                 ]
             )

@@ -38,9 +38,10 @@ class Score:
         return bool(self.bits > other.bits + error)
 
 
-def score(latents: Latents, pairs: Draw, ksg: KSG, rng: np.random.Generator) -> Score:
-    """Score the latents of some pairs, one row per pair."""
+def score(latents: Latents, pairs: Draw, ksg: KSG, seed: int) -> Score:
+    """Score the latents of some pairs, one row per pair; with the same seed, rivals are judged on the same parts."""
     z_x, z_y = (z.detach().cpu().numpy().astype(np.float64) for z in latents)
+    rng = np.random.default_rng(seed)
     neighbours, bounds, pmi = [], [], np.zeros(pairs.barcode.max() + 1)
     count = np.zeros(len(pmi), dtype=np.int64)
     for pairing in np.unique(pairs.pairing)[:SCORED_PAIRINGS]:

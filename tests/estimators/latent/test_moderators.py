@@ -59,8 +59,8 @@ def test_without_one_chance_finds_few(rows, generator):
 def test_a_moderator_is_one_more_dimension_that_predicts_nothing(rows, generator):
     x, y, _ = moderated(600, 0)
     half, _, base, (of_x, _) = found(x, y, rows, generator)
-    family = Moderated(base.family, half, (of_x, None), base.latents)
-    assert family.sizes == tuple(size + 1 for size in base.family.sizes)
+    family = Moderated(base.family, half, (of_x, None), base.latents, base.size)
+    assert family.sizes == (base.size + 1,)
     everything = np.arange(600)
     model = family.fit(everything, base.size + 1, np.random.default_rng(0))
     z_x, z_y = model.encoder_x(half.x.batch(everything)), model.encoder_y(half.y.batch(everything))
