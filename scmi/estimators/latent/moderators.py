@@ -51,7 +51,7 @@ class Moderated:
 
     def __init__(self, base: Family, half: Half, axes: Axes, latents: Sequence[Latents], size: int) -> None:
         self.kind: Kind = base.kind
-        self.sizes = (size + 1,)
+        self.sizes: tuple[int, ...] = (size + 1,)
         self._base, self._half, self._axes, self._latents = base, half, axes, latents
 
     def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
