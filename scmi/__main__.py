@@ -26,7 +26,7 @@ def main() -> None:
     with written_whole(H5AD) as file:
         adata.write_h5ad(file)
     figure, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
-    sm.pl.pmi_embedding(adata, basis="spring", mask_obs=adata.obs["day"] == "2", smooth=15, ax=ax)
+    sm.pl.pmi_embedding(adata, basis="spring", mask_obs=adata.obs["day"] == "2", ax=ax)
     ax.set_title("What a cell of day 2 tells about its relatives on day 6")
     with written_whole(FIGURE) as file:
         figure.savefig(file, dpi=200, format="png")

@@ -128,9 +128,11 @@ def rows_of_group(labels: "pd.Series[Any]", group: object) -> NDArray[np.int64]:
     return np.flatnonzero(equal & labels.notna().to_numpy())
 
 
-def masked_pmi(adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """The stored pMI of every cell, NaN outside the mask; some cell must have one."""
-    column = f"{key}_pmi"
+def masked_pmi(
+    adata: "AnnData", key: str, mask_obs: str | NDArray[np.bool_] | None, *, local: bool = False
+) -> NDArray[np.float64]:
+    """The stored pMI of every cell, or of its neighbourhood, NaN outside the mask; some cell must have one."""
+    column = f"{key}_pmi_local" if local else f"{key}_pmi"
     if column not in adata.obs.columns:
         raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     if not are_real(adata.obs[column].dtype):

@@ -45,6 +45,8 @@ def cells(uns=None, **obs):
         "pt": rng.random(60),
         "lmi_pmi": rng.normal(size=60),
         "lmi_pmi_sd": 0.1,
+        "lmi_pmi_local": rng.normal(size=60),
+        "lmi_pmi_local_se": 0.1,
         "lmi_n": 1,
     }
     adata = ad.AnnData(
@@ -340,7 +342,12 @@ TABLE = [
         ((cells,), {"basis": "map", "mark": 3}, TypeError, "`mark` must be a pseudotime and its value, such as"),
         ((cells,), {"basis": "map", "mark": ("clone", 1)}, TypeError, r"`.obs\['clone'\]` of `mark` is .*; it must be"),
         ((cells,), {"basis": "map", "smooth": 1.5}, TypeError, "`smooth` must be an integer, got 1.5"),
-        ((lambda: cells(lmi_pmi="a"),), {"basis": "map"}, TypeError, r"`.obs\['lmi_pmi'\]` is .*, not numbers"),
+        (
+            (lambda: cells(lmi_pmi_local="a"),),
+            {"basis": "map"},
+            TypeError,
+            r"`.obs\['lmi_pmi_local'\]` is .*, not numbers",
+        ),
     ),
     *rows(
         "pl.estimates",

@@ -105,9 +105,12 @@ def encode(network: "nn.Module", rows: "Rows", index: Index) -> Latent:
     """What a network makes of some rows."""
     import torch
 
+    from scmi.estimators.latent.layers import precise
+
+    encoder = precise(network)
     with torch.no_grad():
         parts = [
-            network(rows.batch(index[start : start + CHUNK])).cpu().numpy() for start in range(0, len(index), CHUNK)
+            encoder(rows.batch(index[start : start + CHUNK])).cpu().numpy() for start in range(0, len(index), CHUNK)
         ]
     return np.concatenate(parts)
 

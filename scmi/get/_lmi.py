@@ -20,7 +20,8 @@ class LMITables(NamedTuple):
     Parameters
     ----------
     cells
-        One row per estimated cell: ``pmi`` and ``pmi_sd`` in bits, ``n`` pairings.
+        One row per estimated cell: ``pmi`` and ``pmi_sd`` in bits, ``pmi_local`` (the mean of its
+        neighbourhood) and ``pmi_local_se`` in bits, ``n`` pairings.
     pairings
         One row per random pairing: ``mi`` in bits.
     history
@@ -67,9 +68,9 @@ def lmi(adata: "AnnData", key: str = "lmi") -> LMITables:
     >>> sm.pp.recipe_lmi(adata)
     >>> sm.tl.lmi(adata, pair_key="clone", groupby="day", groups=("2", "6"))
     >>> sm.get.lmi(adata).cells.columns.tolist()
-    ['pmi', 'pmi_sd', 'n']
+    ['pmi', 'pmi_sd', 'pmi_local', 'pmi_local_se', 'n']
     """
-    columns = {f"{key}_{name}": name for name in ("pmi", "pmi_sd", "n")}
+    columns = {f"{key}_{name}": name for name in ("pmi", "pmi_sd", "pmi_local", "pmi_local_se", "n")}
     if not holds(adata, "adata", key, "mi_by_pairing", "history") or not set(columns) <= set(adata.obs.columns):
         raise KeyError(f"Did not find `.uns[{key!r}]` with its `.obs` columns. Run `sm.tl.lmi` first.")
     stored = adata.uns[key]

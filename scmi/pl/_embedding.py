@@ -44,7 +44,7 @@ def pmi_embedding(
     title: str | Sequence[str] | None = None,
     ax: "Axes | Sequence[Axes] | None" = None,
 ) -> "Axes | list[Axes]":
-    """Pointwise mutual information of each cell on an embedding, in bits (figure 6b of the paper).
+    """Pointwise mutual information of cells on an embedding, in bits (figure 6b of the paper).
 
     Cells without a value (unbarcoded, or of a barcode that is not shared) lie behind, in grey. The others are drawn in
     the order they are stored in, so that high values don't cover low ones. Several objects, such as the early and the
@@ -61,9 +61,10 @@ def pmi_embedding(
         These are coloured, as the early ones are in the paper's figure; the others are grey. For several objects, the
         name of a column of each.
     smooth
-        Colour by the mean over neighbours that are coloured too: a number of neighbours in the embedding, the cell
-        itself among them; or the name of an ``.obsp`` graph, such as ``"connectivities"``, whose weights count, the
-        cell itself with 1. By default each cell's own value.
+        What a cell's colour is the mean of, since its own value is noisy. By default of its neighbourhood in latent
+        space, ``.obs["lmi_pmi_local"]``; else of neighbours that are coloured too: so many in the embedding, the cell
+        itself among them (with 1, its own value); or the name of an ``.obsp`` graph, such as ``"connectivities"``,
+        whose weights count, the cell itself with 1.
     mark
         ``.obs`` column of a pseudotime, and a value: a star at the middle of the coloured cells nearest to it.
     {cmap}
@@ -171,7 +172,7 @@ def _panel(
     points = _coordinates(adata, basis)
     if not np.isfinite(points).all(axis=1).any():
         raise ValueError(f"`basis={basis!r}` has no cell with finite coordinates.")
-    pmi = masked_pmi(adata, key, mask_obs)
+    pmi = masked_pmi(adata, key, mask_obs, local=smooth is None)
     has_value = np.flatnonzero(~np.isnan(pmi))
     if mark is not None and not (isinstance(mark, tuple | list) and len(mark) == 2):
         raise TypeError(f"`mark` must be a pseudotime and its value, such as `('pseudotime', 0.5)`, got {mark!r}.")

@@ -106,6 +106,12 @@ def lmi(
         pMI in bits, the mean over the pairings the cell was estimated in; NaN for cells in no estimated pair.
     `adata.obs["lmi_pmi_sd"]` : float Series
         Standard deviation over those pairings; NaN if there are fewer than two.
+    `adata.obs["lmi_pmi_local"]` : float Series
+        Mean pMI in bits of the cell's neighbourhood: the 30 cells of its population nearest to it, itself among them,
+        in the latent spaces of all folds, of those that have a pMI. One cell's pMI is noisy; this is what can be told
+        of a cell, and what :func:`scmi.pl.pmi_embedding` shows.
+    `adata.obs["lmi_pmi_local_se"]` : float Series
+        Standard error of that mean over clones, in bits; NaN where the neighbourhood is of one clone.
     `adata.obs["lmi_n"]` : int Series
         How many estimated pairings the cell was in; 0 for cells in no pair.
     `adata.obsm["X_lmi"]` : float32 array
@@ -199,7 +205,7 @@ def lmi(
         "strata": strata,
         **matrix_options,
     }
-    store(side_a, side_b, model, key_added, asked)
+    store(side_a, side_b, model, key_added, asked, clones.pairing.groups)
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from scmi._slots import Default, gene_mask, holds
 from scmi.estimators.inference.attribution import FeatureInformation
+from scmi.estimators.inference.local import Side, local_pmi
 from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
 from scmi.tl._sides import Population, described
+from scmi.typing import Index
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,6 +25,8 @@ __all__ = ["REVERSE", "Slots", "store", "write_together"]
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
 REVERSE = "_reverse"
+# Columns of `.obs`, in bits; the number of pairings is beside them.
+PER_CELL = ("pmi", "pmi_sd", "pmi_local", "pmi_local_se")
 
 
 def store(
@@ -31,6 +35,7 @@ def store(
     model: LMI,
     key: str,
     asked: dict[str, Any],
+    groups: NDArray[np.int64],
 ) -> None:
     """Write the slots that :func:`scmi.tl.lmi` names: all of them, or none if something goes wrong on the way.
 
@@ -44,14 +49,26 @@ def store(
         Prefix of everything that is written.
     asked
         Which slots the data came from, by the names of the function's arguments.
+    groups
+        A label for each barcode; those that share cells share it.
     """
     result = model.result_
     one_object = side_a.target is side_b.target
     uns = {**_as_uns(result, asked), "pairs": _pairs(side_a, side_b, result)}
     of_a = _missing(side_a.target, key, result.z_x.shape[1], uns)
     of_b = of_a if one_object else _missing(side_b.target, key, result.z_y.shape[1], deepcopy(uns))
-    _fill_cells(of_a, side_a.rows, result.pairs.row_x, result.pmi, result.z_x, key)
-    _fill_cells(of_b, side_b.rows, result.pairs.row_y, result.pmi, result.z_y, key)
+    sides: list[tuple[Side, Slots, Population, Index, NDArray[np.float32]]] = [
+        ("x", of_a, side_a, result.pairs.row_x, result.z_x),
+        ("y", of_b, side_b, result.pairs.row_y, result.z_y),
+    ]
+    for side, slots, of_side, paired, latent in sides:
+        n, mean, sd = _per_cell(paired, result.pmi, len(of_side.rows))
+        group = np.zeros(len(of_side.rows), dtype=np.int64)
+        group[paired] = groups[result.pairs.barcode]
+        local, local_se = local_pmi(model.folds_, side, of_side.matrix, mean, group)
+        for name, values in zip((*PER_CELL, "n"), (mean, sd, local, local_se, n), strict=True):
+            slots.obs[f"{key}_{name}"][of_side.rows] = values
+        slots.obsm[f"X_{key}"][of_side.rows] = latent
     if asked["use_rep"] is None:
         reverse = REVERSE if one_object else ""
         of_a.var |= _genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
@@ -173,8 +190,7 @@ def _missing(adata: "AnnData", key: str, n_latent: int, uns: dict[str, Any]) -> 
     return Slots(
         target=adata,
         obs={
-            f"{key}_pmi": np.full(adata.n_obs, np.nan),
-            f"{key}_pmi_sd": np.full(adata.n_obs, np.nan),
+            **{f"{key}_{name}": np.full(adata.n_obs, np.nan) for name in PER_CELL},
             f"{key}_n": np.zeros(adata.n_obs, dtype=np.int64),
         },
         obsm={f"X_{key}": np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)},
@@ -188,20 +204,6 @@ def _missing(adata: "AnnData", key: str, n_latent: int, uns: dict[str, Any]) -> 
 
 def _is_derived(adata: "AnnData", name: str, key: str) -> bool:
     return holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
-
-
-def _fill_cells(
-    slots: Slots,
-    rows: NDArray[np.int64],
-    paired: NDArray[np.int64],
-    pmi: NDArray[np.float64],
-    latent: NDArray[np.float32],
-    key: str,
-) -> None:
-    n, mean, sd = _per_cell(paired, pmi, len(rows))
-    for column, values in ((f"{key}_pmi", mean), (f"{key}_pmi_sd", sd), (f"{key}_n", n)):
-        slots.obs[column][rows] = values
-    slots.obsm[f"X_{key}"][rows] = latent
 
 
 def _genes(

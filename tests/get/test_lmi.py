@@ -16,7 +16,7 @@ import scmi as sm
 
 def test_cells(estimated):
     cells = sm.get.lmi(estimated).cells
-    assert cells.columns.tolist() == ["pmi", "pmi_sd", "n"]
+    assert cells.columns.tolist() == ["pmi", "pmi_sd", "pmi_local", "pmi_local_se", "n"]
     has_value = estimated.obs["lmi_pmi"].notna()
     assert 0 < has_value.sum() < estimated.n_obs
     assert cells.index.tolist() == estimated.obs_names[has_value].tolist()

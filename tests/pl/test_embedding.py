@@ -26,17 +26,17 @@ def drawn(ax):
 
 
 def test_every_cell_is_drawn_once_at_its_place(estimated):
-    has_value = estimated.obs["lmi_pmi"].notna().to_numpy()
+    has_value = estimated.obs["lmi_pmi_local"].notna().to_numpy()
     grey, coloured, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring"))
     np.testing.assert_array_equal(grey, estimated.obsm["X_spring"][~has_value])
     np.testing.assert_array_equal(coloured, estimated.obsm["X_spring"][has_value])
-    np.testing.assert_array_equal(points.get_array(), estimated.obs["lmi_pmi"][has_value])
+    np.testing.assert_array_equal(points.get_array(), estimated.obs["lmi_pmi_local"][has_value])
     assert len(grey) + len(coloured) == estimated.n_obs
     assert len(grey) and len(coloured)
 
 
 def test_colour_limits(estimated):
-    pmi = estimated.obs["lmi_pmi"].dropna()
+    pmi = estimated.obs["lmi_pmi_local"].dropna()
     *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring"))
     assert points.get_clim() == pytest.approx((pmi.quantile(0.02), pmi.quantile(0.98)))
     *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", vmin=-1, vmax=2, cmap="magma"))
@@ -49,7 +49,7 @@ def test_colour_limits(estimated):
 def test_colour_limits_are_those_of_the_masked_cells(estimated):
     early = estimated.obs["day"] == "2"
     *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", mask_obs=early))
-    pmi = estimated.obs.loc[early, "lmi_pmi"].dropna()
+    pmi = estimated.obs.loc[early, "lmi_pmi_local"].dropna()
     assert points.get_clim() == pytest.approx((pmi.quantile(0.02), pmi.quantile(0.98)))
 
 
@@ -101,7 +101,7 @@ def test_settings_and_data_are_left_alone(estimated):
 def test_mask(estimated):
     early = (estimated.obs["day"] == "2").to_numpy()
     estimated.obs["early"] = early
-    expected = estimated.obsm["X_spring"][early & estimated.obs["lmi_pmi"].notna()]
+    expected = estimated.obsm["X_spring"][early & estimated.obs["lmi_pmi_local"].notna()]
     for mask in (early, "early", estimated.obs["early"], list(early)):
         grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="spring", mask_obs=mask))
         np.testing.assert_array_equal(coloured, expected)
@@ -122,18 +122,18 @@ def test_default_sizes_are_those_of_the_axes(estimated):
         area[inches] = sm.pl.pmi_embedding(estimated, basis="spring", ax=ax).collections[1].get_sizes()[0]
     assert area[2] / area[1] == pytest.approx(4, rel=1e-6)
     assert area[9] == 30
-    one = estimated[estimated.obs["lmi_pmi"].notna()][:1]
+    one = estimated[estimated.obs["lmi_pmi_local"].notna()][:1]
     assert sm.pl.pmi_embedding(one, basis="spring").collections[1].get_sizes() == [30]
 
 
 def test_key(estimated):
-    estimated.obs["other_pmi"] = 1.0
+    estimated.obs["other_pmi_local"] = 1.0
     grey, coloured, _ = drawn(sm.pl.pmi_embedding(estimated, basis="spring", key="other"))
     assert (len(grey), len(coloured)) == (0, estimated.n_obs)
 
 
 def test_a_single_value(estimated):
-    estimated.obs["lmi_pmi"] = np.where(np.arange(estimated.n_obs) == 7, 0.5, np.nan)
+    estimated.obs["lmi_pmi_local"] = np.where(np.arange(estimated.n_obs) == 7, 0.5, np.nan)
     ax = sm.pl.pmi_embedding(estimated, basis="spring")
     grey, coloured, _ = drawn(ax)
     assert (len(grey), len(coloured)) == (estimated.n_obs - 1, 1)
@@ -149,16 +149,16 @@ def test_a_view_serves(estimated):
 def test_two_columns_as_basis(estimated):
     estimated.obs[["first", "second"]] = estimated.obsm["X_spring"]
     ax = sm.pl.pmi_embedding(estimated, basis=("first", "second"))
-    has_value = estimated.obs["lmi_pmi"].notna().to_numpy()
+    has_value = estimated.obs["lmi_pmi_local"].notna().to_numpy()
     np.testing.assert_array_equal(drawn(ax)[1], estimated.obsm["X_spring"][has_value])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("first", "second")
 
 
 def test_several_objects_share_limits(estimated):
     early, late = (estimated[estimated.obs["day"] == day].copy() for day in ("2", "6"))
-    late.obs["lmi_pmi"] += 5
+    late.obs["lmi_pmi_local"] += 5
     axes = sm.pl.pmi_embedding([early, late], basis="spring", title=["early", "late"])
-    together = np.concatenate([one.obs["lmi_pmi"].dropna() for one in (early, late)])
+    together = np.concatenate([one.obs["lmi_pmi_local"].dropna() for one in (early, late)])
     for ax, one, title in zip(axes, (early, late), ("early", "late"), strict=True):
         grey, coloured, points = drawn(ax)
         assert points.get_clim() == pytest.approx(tuple(np.quantile(together, [0.02, 0.98])))
@@ -180,7 +180,12 @@ def line_of_cells():
 
 def test_smoothing_by_hand():
     adata = line_of_cells()
-    for smooth, expected in ((2, [1.5, 1.5, 4.5, 7.5]), ("connectivities", [1, 2, 6, 9]), (9, [4.5] * 4)):
+    for smooth, expected in (
+        (1, [0, 3, 6, 9]),
+        (2, [1.5, 1.5, 4.5, 7.5]),
+        ("connectivities", [1, 2, 6, 9]),
+        (9, [4.5] * 4),
+    ):
         *_, points = drawn(sm.pl.pmi_embedding(adata, basis="line", smooth=smooth))
         np.testing.assert_allclose(points.get_array(), expected)
     assert adata.obs["lmi_pmi"].tolist()[:3] == [0, 3, 6]
@@ -188,7 +193,7 @@ def test_smoothing_by_hand():
 
 def test_mark(monkeypatch):
     monkeypatch.setattr(_embedding, "N_MARKED", 1)
-    ax = sm.pl.pmi_embedding(line_of_cells(), basis="line", mark=("pt", 1.2))
+    ax = sm.pl.pmi_embedding(line_of_cells(), basis="line", smooth=1, mark=("pt", 1.2))
     (star,) = ax.lines
     assert star.get_xydata().tolist() == [[1, 0]]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["pt 1.2"]
@@ -213,14 +218,16 @@ def test_basis_of_three_dimensions(estimated):
 
 
 def test_no_estimate(experiment, estimated):
-    fails(experiment, KeyError, r"Did not find `.obs\['lmi_pmi'\]`. Run `sm.tl.lmi` first")
-    fails(estimated, KeyError, r"Did not find `.obs\['other_pmi'\]`.* pass its `key_added` as `key`", key="other")
+    fails(experiment, KeyError, r"Did not find `.obs\['lmi_pmi_local'\]`. Run `sm.tl.lmi` first")
+    fails(estimated, KeyError, r"Did not find `.obs\['other_pmi_local'\]`.* pass its `key_added` as `key`", key="other")
 
 
 def test_no_value(estimated):
     unpaired = estimated.obs["lmi_pmi"].isna().to_numpy()
-    fails(estimated, ValueError, r"`.obs\['lmi_pmi'\]` has no value in any of the cells to use", mask_obs=unpaired)
-    estimated.obs["lmi_pmi"] = np.nan
+    fails(
+        estimated, ValueError, r"`.obs\['lmi_pmi_local'\]` has no value in any of the cells to use", mask_obs=unpaired
+    )
+    estimated.obs["lmi_pmi_local"] = np.nan
     fails(estimated, ValueError, "has no value in any of the cells to use")
 
 

@@ -43,7 +43,7 @@ def traced():
 
 
 def embedding(ax):
-    return sm.pl.pmi_embedding(traced(), basis="spring", mark=("age", 0.5), ax=ax)
+    return sm.pl.pmi_embedding(traced(), basis="spring", smooth=1, mark=("age", 0.5), ax=ax)
 
 
 def trend(ax):

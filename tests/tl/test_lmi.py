@@ -29,7 +29,7 @@ from scmi.estimators.settings import PRESETS, Settings
 from scmi.pp.pairs import match_clones
 from scmi.tl._stored import _per_cell
 
-SLOTS = ("lmi_pmi", "lmi_pmi_sd", "lmi_n")
+SLOTS = ("lmi_pmi", "lmi_pmi_sd", "lmi_pmi_local", "lmi_pmi_local_se", "lmi_n")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def shared_cells(adata):
 def test_slots(experiment, one):
     assert sm.tl.lmi(experiment, **one) is None
     obs, stored = experiment.obs, experiment.uns["lmi"]
-    assert [str(obs[column].dtype) for column in SLOTS] == ["float64", "float64", "int64"]
+    assert [str(obs[column].dtype) for column in SLOTS] == ["float64"] * 4 + ["int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
     errors = {"se", "se_parts", "ci", "p", "null", "missing", "drift", "settled"}
@@ -267,11 +267,11 @@ def test_the_two_objects_share_no_memory(days, two):
 def test_key_added_renames_everything(experiment, one):
     before = contents(experiment)
     sm.tl.lmi(experiment, **one, key_added="fate")
-    assert set(experiment.obs.columns[-3:]) == {"fate_pmi", "fate_pmi_sd", "fate_n"}
+    assert list(experiment.obs.columns[-5:]) == [name.replace("lmi", "fate", 1) for name in SLOTS]
     assert "X_fate" in experiment.obsm and "fate" in experiment.uns
     names = [*experiment.obs.columns, *experiment.var.columns, *experiment.obsm, *experiment.uns]
     assert {name for name in names if "lmi" in name} == {"recipe_lmi"}
-    for column in ("fate_pmi", "fate_pmi_sd", "fate_n"):
+    for column in experiment.obs.columns[-5:]:
         del experiment.obs[column]
     for column in [name for name in experiment.var.columns if name.startswith("fate_")]:
         del experiment.var[column]
@@ -959,3 +959,19 @@ def test_real_cells_on_their_embedding(_larry_run):
     grey, coloured = sm.pl.pmi_embedding(_larry_run, basis="X_emb").collections
     assert len(coloured.get_offsets()) == _larry_run.obs["lmi_pmi"].notna().sum()
     assert len(grey.get_offsets()) + len(coloured.get_offsets()) == _larry_run.n_obs
+
+
+def test_neighbourhoods_are_those_of_all_latent_spaces(experiment, quick_lmi):
+    model = quick_lmi(n_permutations=0)
+    sm.tl.lmi(experiment, pair_key="clone", groupby="day", groups=("2", "6"), model=model)
+    genes = experiment.var["highly_variable"].to_numpy()
+    for day, encode in (("2", "encode_x"), ("6", "encode_y")):
+        cells = experiment[(experiment.obs["day"] == day) & experiment.obs["lmi_pmi"].notna(), genes]
+        spaces = [getattr(fold, encode)(cells.X) for fold in model.folds_]
+        points = np.hstack([z / np.sqrt(z.shape[1]) for z in spaces])
+        apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+        nearest = np.argsort(apart, axis=1)[:, :30]
+        expected = cells.obs["lmi_pmi"].to_numpy()[nearest].mean(axis=1)
+        np.testing.assert_allclose(cells.obs["lmi_pmi_local"], expected, atol=1e-9)
+        clone = cells.obs["clone"].astype(str).to_numpy()[nearest]
+        assert (cells.obs["lmi_pmi_local_se"] > 0).to_numpy()[[len(set(row)) > 1 for row in clone]].all()

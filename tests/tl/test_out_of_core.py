@@ -64,7 +64,10 @@ def lazy(matrix):
 
 
 def written(adata):
-    return [*(adata.obs[f"lmi_{name}"].to_numpy() for name in ("pmi", "pmi_sd", "n")), adata.obsm["X_lmi"]]
+    return [
+        *(adata.obs[f"lmi_{name}"].to_numpy() for name in ("pmi", "pmi_sd", "pmi_local", "pmi_local_se", "n")),
+        adata.obsm["X_lmi"],
+    ]
 
 
 def same(a, b):

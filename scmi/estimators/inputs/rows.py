@@ -20,8 +20,12 @@ __all__ = ["Rows", "Scale", "fit_scale"]
 CLIP = 10.0
 # Columns whose largest value is beyond this, or below its inverse, are scaled before they are squared.
 EXTREME = 1e100
-# A column is wild if its standard deviation is so many times the median deviation of a few hundred rows.
-WILD = 1e3
+# Values are wild if they lie beyond so many median deviations (five standard deviations of a Gaussian) and are no more
+# than a hundredth of the column, and yet make its standard deviation twice what it would be, or more.
+WILD, FEW, INFLATED = 7.4, 0.01, 3.0
+# Where they are many, as in a Cauchy distribution, they are let be, but for what would leave the others no digits.
+EXTREMELY_WILD = 1e3
+# Rows that tell the median deviation.
 N_SAMPLED = 256
 # A smaller standard deviation has no inverse in double precision.
 SMALLEST = 1e-300
@@ -68,38 +72,54 @@ def _scale_of_columns(matrix: Matrix, rows: Index, name: str) -> Scale:
     """Mean and standard deviation; a column is constant if its least value is its largest, whatever rounding leaves."""
     moments = _sparse_moments if is_sparse(matrix) else _dense_moments
     mean, sd, low, high = moments(matrix, rows)
-    n_wild = _tame(matrix, rows, mean, sd)
+    reach = _tame(matrix, rows, mean, sd)
+    n_wild = int(np.isfinite(reach).sum())
     if n_wild:
         warn(
             f"wild values of {name}",
-            f"{name} has {n_wild} of {matrix.shape[1]} columns with a few values beyond 1,000 times the deviation of "
-            "the others. They are clipped, and still weigh much: drop the rows that have them, or mend them.",
+            f"{name} has {n_wild} of {matrix.shape[1]} columns with a few values far beyond all others, which make up "
+            "most of their standard deviation. They are clipped: drop or mend the rows that have them by mistake.",
         )
     varies = (high > low) & (sd > SMALLEST)
-    return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies))
+    factor = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies)
+    return Scale(
+        mean, factor, np.fmin(CLIP, reach * factor, where=varies, out=np.full_like(sd, CLIP)) if n_wild else CLIP
+    )
 
 
-def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> int:
-    """Mean and deviation of columns whose few wild values would hide all others, as if these lay at the limit.
+def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> Values:
+    """Mean and deviation of columns whose few wild values would hide all others, as if they lay where they are clipped.
 
-    Next to a value of a million deviations, single precision can't tell the others apart.
+    One row of a million deviations would leave the others no room in the latent space, and in single precision no
+    digits.
+
+    Returns
+    -------
+    How far from its mean each column is clipped, in its own units; infinity where it has no wild values.
     """
+    reach = np.full_like(sd, np.inf)
     sample = _dense(matrix[np.sort(rows)[:: -(-len(rows) // N_SAMPLED)]])
     middle = np.median(sample, axis=0)
     typical = np.median(np.abs(sample - middle), axis=0)
-    wild = np.flatnonzero((typical > 0) & (sd > WILD * typical))
+    wild = np.flatnonzero((typical > 0) & (sd > INFLATED * typical))
     if not len(wild):
-        return 0
-    reach = WILD * typical[wild]
+        return reach
+    n_beyond = np.zeros(len(wild))
+    for chunk in _chunks(matrix, rows):
+        n_beyond += (np.abs(chunk[:, wild] - middle[wild]) > WILD * typical[wild]).sum(axis=0)
+    few = n_beyond <= max(FEW * len(rows), 1)
+    tamed = few | (sd[wild] > EXTREMELY_WILD * typical[wild])
+    wild, within = wild[tamed], np.where(few, WILD, EXTREMELY_WILD)[tamed] * typical[wild[tamed]]
     total, squares = np.zeros((2, len(wild)))
     for chunk in _chunks(matrix, rows):
-        tamed = np.clip(chunk[:, wild] - middle[wild], -reach, reach)
-        total += tamed.sum(axis=0)
-        squares += (tamed**2).sum(axis=0)
+        clipped = np.clip(chunk[:, wild] - middle[wild], -within, within)
+        total += clipped.sum(axis=0)
+        squares += (clipped**2).sum(axis=0)
     shift = total / len(rows)
     mean[wild] = middle[wild] + shift
     sd[wild] = np.sqrt(squares / len(rows) - shift**2)
-    return len(wild)
+    reach[wild] = within
+    return reach
 
 
 def _power_of_two(largest: Values) -> Values:

@@ -14,6 +14,7 @@ from scmi.typing import Index
 from .covariance import Covariances
 from .half import Family, Half, Latents, Part, Unsolvable, cross_validation_parts
 from .kernel import KernelFamily
+from .layers import precise
 from .linear import LinearFamily
 from .model import LatentModel
 from .moderators import Moderated, find_moderators
@@ -58,7 +59,10 @@ def best_model(
     def validated(model: LatentModel) -> Score:
         pairs = half.validation
         with torch.no_grad():
-            latents = (model.encoder_x(half.x.batch(pairs.row_x)), model.encoder_y(half.y.batch(pairs.row_y)))
+            latents = (
+                precise(model.encoder_x)(half.x.batch(pairs.row_x)),
+                precise(model.encoder_y)(half.y.batch(pairs.row_y)),
+            )
         return score(latents, pairs, ksg, seed)
 
     if network is not None and validated(network).beats(validated(_fit(found, half.to_fit, rng))):

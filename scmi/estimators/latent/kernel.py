@@ -12,7 +12,7 @@ from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
 from .half import Half, Latents, Part, Unsolvable, batches, fitting_pairs, least_squares, scaled
-from .layers import MLP, RadialBasis, linear_layer
+from .layers import MLP, RadialBasis, linear_layer, precise
 from .model import Kind, LatentModel
 
 __all__ = ["N_COMPONENTS", "Bases", "KernelFamily", "Moments", "fit_kernel"]
@@ -62,8 +62,10 @@ class KernelFamily:
             left_out = torch.from_numpy(~np.isin(pairs.barcode, fitted)).to(u.device)
             moments = everything.without(Moments.of(u[left_out], v[left_out]))
             to_x, to_y = bases.functions(moments, len(fitted), self.sizes[-1])
-            at_x, at_y = bases.values(judged)
-            found.append((scaled(to_x(at_x)), scaled(to_y(at_y))))
+            x, y = self._half.x, self._half.y
+            z_x = precise(nn.Sequential(bases.layers[0], bases.x, to_x))(x.batch(judged.row_x))
+            z_y = precise(nn.Sequential(bases.layers[1], bases.y, to_y))(y.batch(judged.row_y))
+            found.append((scaled(z_x), scaled(z_y)))
         return found
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:

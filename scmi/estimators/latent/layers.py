@@ -1,12 +1,13 @@
 """The layers that all models are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LEAK", "MLP", "RadialBasis", "linear_layer"]
+__all__ = ["LEAK", "MLP", "RadialBasis", "linear_layer", "precise"]
 
 LEAK = 0.2
 
@@ -65,6 +66,19 @@ def linear_layer(weight: Tensor, bias: Tensor) -> MLP:
     layer = MLP((weight.shape[1], weight.shape[0]), torch.Generator(weight.device), last_activation=False)
     layer.weights[0].data, layer.biases[0].data = weight.contiguous(), bias
     return layer.requires_grad_(False)
+
+
+def precise(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The same function, worked out in double precision and then rounded: equal rows get equal values.
+
+    In single precision a product of matrices rounds a row according to its place in the batch. Counts and labels, of
+    which many rows are equal, would come out a rounding error apart; and since partners are at the same place on both
+    sides, nearest neighbours took these errors for information: .6 bit between two columns of ten labels.
+    """
+    if any(parameter.device.type == "mps" for parameter in network.parameters()):
+        return network  # has no double precision
+    double = deepcopy(network).double()
+    return lambda rows: double(rows.double()).float()
 
 
 def _half_mask(x: Tensor, generator: torch.Generator) -> Tensor:

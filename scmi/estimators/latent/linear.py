@@ -11,7 +11,7 @@ from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
 from .covariance import Covariances
-from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, scaled
+from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, projected, scaled
 from .layers import linear_layer
 from .model import Kind, LatentModel
 
@@ -64,7 +64,8 @@ class LinearFamily:
                 axes_x, axes_y = self._streamed(fitted, self.sizes[-1], rng)
             else:
                 axes_x, _, axes_y = axes_of(self._covariances.without(i).covariance, self.sizes[-1], self._generator)
-            found.append((scaled(x.batch(judged.row_x) @ axes_x), scaled(y.batch(judged.row_y) @ axes_y)))
+            z_x, z_y = projected(x.batch(judged.row_x), axes_x), projected(y.batch(judged.row_y), axes_y)
+            found.append((scaled(z_x), scaled(z_y)))
         return found
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:

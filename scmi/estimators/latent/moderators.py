@@ -11,7 +11,7 @@ from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index, Values
 
 from .components import Components
-from .half import Family, Half, Latents, Part, batches
+from .half import Family, Half, Latents, Part, batches, projected
 from .layers import MLP, linear_layer
 from .model import Kind, LatentModel
 
@@ -158,7 +158,7 @@ def _leading(components: Components) -> Tensor:
 
 
 def _along(rows: Rows, axes: Tensor, index: Index) -> Tensor:
-    return torch.cat([batch @ axes for batch in batches(rows, index)])
+    return torch.cat([projected(batch, axes) for batch in batches(rows, index)])
 
 
 def _unit(values: Tensor) -> Tensor:

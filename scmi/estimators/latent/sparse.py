@@ -9,7 +9,7 @@ from torch import Tensor
 from scmi.typing import Index
 
 from .covariance import Covariances
-from .half import Latents, Part, scaled
+from .half import Latents, Part, projected, scaled
 from .linear import Axes, LinearFamily, axes_of
 from .model import Kind
 
@@ -46,7 +46,7 @@ class SparseFamily(LinearFamily):
             of_levels, axes_y = [], None
             for i, level in enumerate(LEVELS):
                 axes_x, axes_y = thin_axes(covariance, level * chance, self.sizes[-1], self._generator, near=axes_y)
-                z_x, z_y = scaled(at_x @ axes_x), scaled(at_y @ axes_y)
+                z_x, z_y = scaled(projected(at_x, axes_x)), scaled(projected(at_y, axes_y))
                 of_levels.append((z_x, z_y))
                 shared[i] += _shared(z_x, z_y)
             found.append(of_levels)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scmi.estimators.latent.layers import MLP, RadialBasis, _half_mask, linear_layer
+from scmi.estimators.latent.layers import MLP, RadialBasis, _half_mask, linear_layer, precise
 
 
 def test_shapes_and_initial_weights():
@@ -44,3 +44,15 @@ def test_a_linear_layer_is_fixed():
     layer = linear_layer(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]))
     assert layer(torch.tensor([[10.0, -100.0]])).item() == 10 - 200 + 3
     assert not any(parameter.requires_grad for parameter in layer.parameters())
+
+
+def test_equal_rows_get_equal_values_wherever_they_stand(generator):
+    rows = torch.randn((7, 50), generator=generator)
+    place = torch.randint(0, 7, (301,), generator=generator)
+    basis = RadialBasis(torch.randn((20, 9), generator=generator), torch.tensor(3.0))
+    network = torch.nn.Sequential(MLP((50, 30, 9), generator, last_activation=True), basis)
+    with torch.no_grad():
+        values = precise(network)(rows[place])
+        assert len(torch.unique(values, dim=0)) == 7
+        torch.testing.assert_close(values, network(rows[place]), rtol=1e-4, atol=1e-5)
+    assert values.dtype == torch.float32 and network[0].weights[0].dtype == torch.float32
