@@ -21,8 +21,8 @@ CLIP = 10.0
 # Columns whose largest value is beyond this, or below its inverse, are scaled before they are squared.
 EXTREME = 1e100
 # Values are wild if they lie beyond so many median deviations (five standard deviations of a Gaussian) and are no more
-# than a hundredth of the column, and yet make its standard deviation twice what it would be, or more.
-WILD, FEW, INFLATED = 7.4, 0.01, 3.0
+# than a hundredth of the column, and yet make its standard deviation as large as that. Markers of rare cells do not.
+WILD, FEW = 7.4, 0.01
 # Where they are many, as in a Cauchy distribution, they are let be, but for what would leave the others no digits.
 EXTREMELY_WILD = 1e3
 # Rows that tell the median deviation.
@@ -101,7 +101,7 @@ def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> Values:
     sample = _dense(matrix[np.sort(rows)[:: -(-len(rows) // N_SAMPLED)]])
     middle = np.median(sample, axis=0)
     typical = np.median(np.abs(sample - middle), axis=0)
-    wild = np.flatnonzero((typical > 0) & (sd > INFLATED * typical))
+    wild = np.flatnonzero((typical > 0) & (sd > WILD * typical))
     if not len(wild):
         return reach
     n_beyond = np.zeros(len(wild))

@@ -202,7 +202,7 @@ def test_one_wild_row_does_not_stop_the_others(quick_lmi):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3))
     y = x + rng.normal(size=x.shape)
-    for wild in (100, 1e6, -1e12):
+    for wild in (300, 1e6, -1e12):
         x[0] = wild
         with pytest.warns(UserWarning, match="x has 3 of 3 columns with a few values far beyond"):
             found = quick_lmi(n_permutations=0).fit(x, y).result_
