@@ -192,9 +192,8 @@ def test_intervals_at_independence_hold_0(setting):
         f"0 held by {np.sum(held)} of 100"
     )
     assert abs(mi.mean()) < 0.03
-    # Of 91 data sets: zeros 77, counts 84, labels 86, rounded 80, recurring rows 76. The error is itself known to a
-    # fifth only, and a hundred data sets tell a share to 4 %.
-    assert 80 <= np.sum(held) <= 98
+    # Zeros 90, counts 96, labels 91, rounded 93, recurring rows 97; a hundred data sets tell a share to 3 %.
+    assert 85 <= np.sum(held) <= 98
 
 
 @pytest.mark.parametrize(
