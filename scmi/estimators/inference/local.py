@@ -57,8 +57,9 @@ def _in_all_spaces(folds: Sequence[Fold], side: Side, matrix: Matrix) -> Values:
     import torch
 
     from scmi.estimators.inputs.rows import Rows
+    from scmi.estimators.latent.layers import precise
 
-    encoders = [fold.model.encoder_x if side == "x" else fold.model.encoder_y for fold in folds]
+    encoders = [precise(fold.model.encoder_x if side == "x" else fold.model.encoder_y) for fold in folds]
     rows = Rows(matrix, folds[0].scale_x if side == "x" else folds[0].scale_y, folds[0].model.device)
     with torch.no_grad():
         blocks = [

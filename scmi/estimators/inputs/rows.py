@@ -64,7 +64,7 @@ def fit_scale(matrix: Matrix, rows: Index, *, common: bool = False, name: str = 
     unit = float(_power_of_two(np.array([sd.max()]))[0])
     factor = np.where(varies, 1 / (unit * np.sqrt(np.mean((sd / unit) ** 2))), 0.0)
     limit = np.zeros_like(factor)
-    limit[varies] = CLIP * sd * factor[varies]
+    limit[varies] = np.broadcast_to(scale.limit, factor.shape)[varies] * sd * factor[varies]
     return Scale(scale.mean, factor, limit)
 
 
@@ -72,8 +72,7 @@ def _scale_of_columns(matrix: Matrix, rows: Index, name: str) -> Scale:
     """Mean and standard deviation; a column is constant if its least value is its largest, whatever rounding leaves."""
     moments = _sparse_moments if is_sparse(matrix) else _dense_moments
     mean, sd, low, high = moments(matrix, rows)
-    reach = _tame(matrix, rows, mean, sd)
-    n_wild = int(np.isfinite(reach).sum())
+    limit, n_wild = _tame(matrix, rows, mean, sd)
     if n_wild:
         warn(
             f"wild values of {name}",
@@ -81,13 +80,10 @@ def _scale_of_columns(matrix: Matrix, rows: Index, name: str) -> Scale:
             "most of their standard deviation. They are clipped: drop or mend the rows that have them by mistake.",
         )
     varies = (high > low) & (sd > SMALLEST)
-    factor = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies)
-    return Scale(
-        mean, factor, np.fmin(CLIP, reach * factor, where=varies, out=np.full_like(sd, CLIP)) if n_wild else CLIP
-    )
+    return Scale(mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=varies), limit if n_wild else CLIP)
 
 
-def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> Values:
+def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> tuple[Values, int]:
     """Mean and deviation of columns whose few wild values would hide all others, as if they lay where they are clipped.
 
     One row of a million deviations would leave the others no room in the latent space, and in single precision no
@@ -95,15 +91,15 @@ def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> Values:
 
     Returns
     -------
-    How far from its mean each column is clipped, in its own units; infinity where it has no wild values.
+    Where each column is clipped, in the standard deviations that it has then, and how many columns are wild.
     """
-    reach = np.full_like(sd, np.inf)
+    limit = np.full_like(sd, CLIP)
     sample = _dense(matrix[np.sort(rows)[:: -(-len(rows) // N_SAMPLED)]])
     middle = np.median(sample, axis=0)
     typical = np.median(np.abs(sample - middle), axis=0)
     wild = np.flatnonzero((typical > 0) & (sd > WILD * typical))
     if not len(wild):
-        return reach
+        return limit, 0
     n_beyond = np.zeros(len(wild))
     for chunk in _chunks(matrix, rows):
         n_beyond += (np.abs(chunk[:, wild] - middle[wild]) > WILD * typical[wild]).sum(axis=0)
@@ -118,8 +114,8 @@ def _tame(matrix: Matrix, rows: Index, mean: Values, sd: Values) -> Values:
     shift = total / len(rows)
     mean[wild] = middle[wild] + shift
     sd[wild] = np.sqrt(squares / len(rows) - shift**2)
-    reach[wild] = within
-    return reach
+    limit[wild] = np.minimum(CLIP, within / sd[wild])
+    return limit, len(wild)
 
 
 def _power_of_two(largest: Values) -> Values:

@@ -25,7 +25,6 @@ __all__ = [
     "cross_validation_parts",
     "fitting_pairs",
     "least_squares",
-    "projected",
     "scaled",
 ]
 
@@ -100,13 +99,6 @@ def scaled(z: Tensor) -> Tensor:
     """Centred, and of unit variance taken together, as a fitted model scales its latents: both sides alike."""
     z = z - z.mean(dim=0)
     return z / z.square().mean().sqrt().clamp(min=1e-12)
-
-
-def projected(rows: Tensor, axes: Tensor) -> Tensor:
-    """Rows on axes, in double precision: see :func:`~scmi.estimators.latent.layers.precise`."""
-    if rows.device.type == "mps":
-        return rows @ axes
-    return (rows.double() @ axes.double()).float()
 
 
 def batches(rows: Rows, index: Index) -> Iterator[Tensor]:

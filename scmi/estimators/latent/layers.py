@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LEAK", "MLP", "RadialBasis", "linear_layer", "precise"]
+__all__ = ["LEAK", "MLP", "RadialBasis", "linear_layer", "precise", "projected"]
 
 LEAK = 0.2
 
@@ -79,6 +79,13 @@ def precise(network: nn.Module) -> Callable[[Tensor], Tensor]:
         return network  # has no double precision
     double = deepcopy(network).double()
     return lambda rows: double(rows.double()).float()
+
+
+def projected(rows: Tensor, axes: Tensor) -> Tensor:
+    """Rows on axes, as precisely."""
+    if rows.device.type == "mps":
+        return rows @ axes
+    return (rows.double() @ axes.double()).float()
 
 
 def _half_mask(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,8 +11,8 @@ from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
 from .covariance import Covariances
-from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, projected, scaled
-from .layers import linear_layer
+from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, scaled
+from .layers import linear_layer, projected
 from .model import Kind, LatentModel
 
 __all__ = ["Axes", "LinearFamily", "axes_of", "fit_axes", "fit_linear", "leading_axes"]

@@ -11,8 +11,8 @@ from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index, Values
 
 from .components import Components
-from .half import Family, Half, Latents, Part, batches, projected
-from .layers import MLP, linear_layer
+from .half import Family, Half, Latents, Part, batches
+from .layers import MLP, linear_layer, projected
 from .model import Kind, LatentModel
 
 __all__ = ["Moderated", "find_moderators"]

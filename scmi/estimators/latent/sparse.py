@@ -9,7 +9,8 @@ from torch import Tensor
 from scmi.typing import Index
 
 from .covariance import Covariances
-from .half import Latents, Part, projected, scaled
+from .half import Latents, Part, scaled
+from .layers import projected
 from .linear import Axes, LinearFamily, axes_of
 from .model import Kind
 

@@ -85,3 +85,15 @@ def test_undo_returns_to_the_units_of_the_data(x):
     scale = fit_scale(x, np.arange(40))
     standardised = Rows(x, scale, CPU).batch(np.arange(40)).numpy()
     np.testing.assert_allclose(scale.undo(standardised), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_wild_values_are_clipped_alike_whatever_the_scale(common):
+    x = np.random.default_rng(0).normal(size=(200, 2)) * [1, 3]
+    x[0, 0] = 1e5
+    with pytest.warns(UserWarning, match="1 of 2 columns with a few values far beyond"):
+        scale = fit_scale(x, np.arange(200), common=common)
+    clipped = scale.limit / scale.factor  # in the units of the data
+    # 7.4 median deviations of a Gaussian; and ten standard deviations of the other.
+    assert clipped[0] == pytest.approx(5, rel=0.25)
+    assert clipped[1] == pytest.approx(30, rel=0.15)
