@@ -18,7 +18,8 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
     """Losses of the networks along their training, a colour per fold, and the step whose weights were kept.
 
     Pale lines are the losses in training, full lines those of the validation pairs, which decide when to stop; the dot
-    is the least of them. Where a fold's linear model measured more, the legend says that its networks were not used.
+    is the least of them. Of several splits, the folds of the first are drawn. Where a
+    fold's linear model measured more, the legend says that its networks were not used.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
         )
     kinds = list(stored["params"]["latent_model"])
     ax = axes_or_new(ax)
-    for fold, losses in stored["history"].groupby("fold"):
+    n_drawn = len(kinds) // int(stored["params"]["n_splits"])
+    history = stored["history"]
+    for fold, losses in history[history["fold"] < n_drawn].groupby("fold"):
         color = shade(int(fold))
         kept = losses.iloc[int(losses["validation"].to_numpy().argmin())]
         kind = kinds[int(fold)]
