@@ -20,6 +20,7 @@ if _typing.TYPE_CHECKING:
     from .inference.conditional import local_permutation_test, within_strata
     from .inference.correction import Correction, correct
     from .inference.heldout import HeldOut
+    from .inference.learning import Learning
     from .inference.permutation import PermutationTest, benjamini_hochberg, permutation_test
     from .inference.subsampling import DriftCheck, SubsamplingError, drift_check, subsampling_error
     from .inputs.checks import TooFew
@@ -41,6 +42,7 @@ _HOME = {
     "HeldOut": "inference.heldout",
     "History": "latent.descend",
     "KSG": "neighbours.ksg",
+    "Learning": "inference.learning",
     "PRESETS": "settings",
     "PermutationTest": "inference.permutation",
     "Settings": "settings",
@@ -69,6 +71,7 @@ __all__ = [
     "FeatureInformation",
     "HeldOut",
     "History",
+    "Learning",
     "PermutationTest",
     "Settings",
     "SubsamplingError",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scmi._progress import Tick
 from scmi.estimators.configuration import MANY_BARCODES, Configuration
 from scmi.estimators.inference.heldout import HeldOut
+from scmi.estimators.inference.learning import FEWEST_TO_LEARN
 from scmi.estimators.inputs.pairing import Draw, Pairing, split
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.estimators.neighbours.parallel import prepare_torch
@@ -36,7 +37,25 @@ N_LATENT = 8
 CHUNK = 8192
 
 Latent = NDArray[np.float32]
-Trained = tuple["LatentModel", "History"]
+
+
+class Trained(NamedTuple):
+    """What a fold learns from its training half.
+
+    Parameters
+    ----------
+    model
+        Encoders and cross-decoders.
+    history
+        The course of its networks' training.
+    of_half
+        The same kind of model, of the same size, from half of the training barcodes; None where they are too few, or
+        nobody asks.
+    """
+
+    model: "LatentModel"
+    history: "History"
+    of_half: "LatentModel | None"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,18 +141,20 @@ def fit_fold(
     training: Index,
     configuration: Configuration,
     rng: np.random.Generator,
+    learning: bool,
     threads: int,
     progress: Tick,
 ) -> Trained:
     """Learn from a training half: the latent model that measures most.
 
     Networks take part where barcodes are many, or where nothing else may. Of a few hundred pairs they learn less than
-    the models in closed form, which can use the pairs that networks are stopped by.
+    the models in closed form, which can use the pairs that networks are stopped by. With ``learning`` the winner is
+    fitted to half of the barcodes as well, to be compared with.
     """
     prepare_torch(threads)
     import torch
 
-    from scmi.estimators.latent.choose import best_model
+    from scmi.estimators.latent.choose import Chosen, best_model
     from scmi.estimators.latent.descend import History, resolve_device
     from scmi.estimators.latent.half import Half
 
@@ -149,10 +170,19 @@ def fit_fold(
     if len(pairing) >= MANY_BARCODES or not settings.closed_form:
         network, history = _fit_network(half, configuration, rng, target, progress)
     if network is not None and not settings.closed_form:
-        return network, history
-    model = best_model(network, half, configuration.n_latent, configuration.ksg, rng, generator)
-    progress(1.0, float("nan"))
-    return model, history
+        model, fit = Chosen(network, None)
+    else:
+        model, fit = best_model(network, half, configuration.n_latent, configuration.ksg, rng, generator)
+        progress(1.0, float("nan"))
+    of_half = None
+    if learning and len(np.unique(groups)) >= 2 * FEWEST_TO_LEARN:
+        fewer = training[split(groups, 0.5, rng)[0]]
+        if fit is not None:
+            of_half = fit(fewer, rng)
+        else:
+            half = half._replace(to_fit=np.intersect1d(half.to_fit, fewer))
+            of_half, _ = _fit_network(half, configuration, rng, target, lambda done, loss: None)
+    return Trained(model, history, of_half)
 
 
 def _fit_network(

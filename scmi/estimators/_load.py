@@ -16,6 +16,7 @@ from scmi._warnings import warn
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inference.interval import combined, interval
+from scmi.estimators.inference.learning import Learning
 from scmi.estimators.inference.subsampling import DRIFT
 from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Scale
@@ -26,7 +27,7 @@ from scmi.estimators.neighbours.ksg import KSG
 from scmi.estimators.neighbours.windows import Metric
 
 from ._fold import Fold
-from ._save import FORMAT, INFORMATION, MAPS, NAMES, RESULT, VERSION
+from ._save import FORMAT, INFORMATION, LEARNING, MAPS, NAMES, RESULT, VERSION
 from .configuration import Configuration
 from .result import LMIResult
 from .settings import Settings
@@ -276,8 +277,12 @@ def _result(archive: Archive, folds: Sequence[Fold], pairs: Draw, fold: NDArray[
     drift = {name: archive.take(f"result/drift/{name}", "number", (None,)) for name in DRIFT}
     if len({len(column) for column in drift.values()}) > 1:
         archive.refuse("its drift has columns of unequal length")
+    estimate = _estimate(node, archive, float(pmi[estimated].mean()))
+    learning = archive.root.node("learning")
+    grown = {name: learning.number(name, missing=True) for name in LEARNING}
     return LMIResult(
-        **_estimate(node, archive, float(pmi[estimated].mean())),
+        **estimate,
+        learning=Learning(mi=estimate["mi"], **grown),
         params=node.get("params"),
         null=archive.numbers("result/null", "f8", (None,)),
         drift=pd.DataFrame(drift),

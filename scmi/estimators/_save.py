@@ -19,16 +19,17 @@ from scmi.estimators.latent.layers import MLP, RadialBasis
 from ._fold import Fold
 from .settings import Settings
 
-__all__ = ["ARRAYS", "FORMAT", "INFORMATION", "MAPS", "NAMES", "RESULT", "VERSION", "save"]
+__all__ = ["ARRAYS", "FORMAT", "INFORMATION", "LEARNING", "MAPS", "NAMES", "RESULT", "VERSION", "save"]
 
 FORMAT = "scmi.LMI"
 # To be raised with every change that readers of before would misread.
-VERSION = 4
+VERSION = 5
 
 MAPS = ("encoder_x", "encoder_y", "decoder_xy", "decoder_yx")
 SCALES = ("scale_x", "scale_y")
 HELD_OUT = ("x", "y", "groups", "strata", "barcodes")
 RESULT = ("mi", "mi_ksg", "corrected", "correction", "se", "se_parts", "p", "missing", "settled", "params")
+LEARNING = ("growth", "se")
 ARRAYS = ("pmi", "fold", "z_x", "z_y", "null", "mi_by_split")
 CURVES = ("step", "train", "validation")
 INFORMATION = ("information_x_", "information_y_")
@@ -55,6 +56,7 @@ def save(estimator: Any, folds: Sequence[Fold], path: str | PathLike[str]) -> No
         "n_features": [estimator.n_features_in_, estimator.n_features_y_],
         "feature_names": {name: list(getattr(estimator, name)) for name in NAMES if hasattr(estimator, name)},
         "result": {name: as_plain(f"result_.{name}", getattr(result, name)) for name in RESULT},
+        "learning": {name: float(getattr(result.learning, name)) for name in LEARNING},
         "folds": [_take_apart(fold, f"folds/{i}", arrays) for i, fold in enumerate(folds)],
     }
     arrays |= {f"result/{name}": getattr(result, name) for name in ARRAYS}

@@ -14,6 +14,7 @@ from scmi.estimators.inference.cautions import cautions
 from scmi.estimators.inference.correction import correct
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inference.interval import combined, interval, uncertainty
+from scmi.estimators.inference.learning import OfHalf, growth_of
 from scmi.estimators.inference.retraining import retrained_null, retraining_error
 from scmi.estimators.inputs.checks import TooFew, as_plain
 from scmi.estimators.inputs.matrices import as_points
@@ -27,6 +28,7 @@ from .configuration import Configuration
 from .result import LMIResult, mi_by_pairing
 
 if TYPE_CHECKING:
+    from scmi.estimators.latent.model import LatentModel
     from scmi.estimators.latent.sides import Sides
 
 __all__ = ["cross_fit", "measure"]
@@ -47,12 +49,16 @@ class Measured(NamedTuple):
     ----------
     mi_ksg
         The mean of the pMI, in bits.
-    pmi, fold
-        Of each pair: the mean over the splits, and its fold in the first of them.
+    pmi
+        Of each split and pair.
+    fold
+        Of each pair, in the first split.
     mi_by_split
         The mean of the pMI in each split.
     folds
         Those of all splits, split by split.
+    halves
+        What models of half of the training barcodes make of the first pairing, where they were asked for.
     samples
         The latents that all this is of.
     """
@@ -62,6 +68,7 @@ class Measured(NamedTuple):
     fold: Index
     mi_by_split: Bits
     folds: list[Fold]
+    halves: list[OfHalf]
     samples: list[tuple[Values, Values]]
 
 
@@ -105,14 +112,16 @@ def cross_fit(
     n_pairings = configuration.n_pairings if n_pairings is None else n_pairings
     check_enough(pairing, ksg.k)
     n_splits = configuration.splits_of(pairing.groups)
-    side_rng, draw_rng, measure_rng, correction_rng, error_rng = rng.spawn(5)
+    side_rng, draw_rng, measure_rng, correction_rng, error_rng, learning_rng = rng.spawn(6)
     pairs = pairing.draw(draw_rng, n_pairings)
     sides = _prepared(x, y, pairing, configuration, common_scale, side_rng)
     estimated = partial(measure, sides, configuration=configuration, n_splits=n_splits)
-    mi_ksg, pmi, fold_of_pair, mi_by_split, folds, samples = estimated(
-        pairing, pairs, strata=strata, rng=measure_rng, progress=progress
+    mi_ksg, pmi_by_split, fold_of_pair, mi_by_split, folds, of_halves, samples = estimated(
+        pairing, pairs, strata=strata, rng=measure_rng, learning=True, progress=progress
     )
-    correction = correct(samples, mi_ksg, ksg=ksg, rng=correction_rng)
+    pmi = pmi_by_split.mean(axis=0)
+    n_pairs = len(np.unique(pairs.barcode[fold_of_pair >= 0]))
+    correction = correct(samples, mi_ksg, n_pairs=n_pairs, ksg=ksg, rng=correction_rng)
     retrains = configuration.null == "retrain" and configuration.n_permutations > 0
     found = uncertainty(
         [fold.held_out for fold in folds],
@@ -123,10 +132,12 @@ def cross_fit(
         rng=error_rng,
     )
     parts, p, null, missing = found.se_parts, found.p, found.null, found.missing
+    if correction.applied:
+        parts["correction"] = correction.se
 
     def again(pairing: Pairing, pairs: Draw, rng: np.random.Generator, progress: Tick) -> float:
         in_folds = after(progress, 0, unit=1 / settings.n_folds)
-        return estimated(pairing, pairs, strata=None, rng=rng, progress=in_folds).mi_ksg
+        return estimated(pairing, pairs, strata=None, rng=rng, learning=False, progress=in_folds).mi_ksg
 
     if configuration.n_retrain:
         done = after(progress, settings.n_folds, unit=settings.n_folds)
@@ -162,6 +173,15 @@ def cross_fit(
         missing=missing,
         drift=found.drift,
         settled=found.settled,
+        learning=growth_of(
+            correction.mi,
+            pmi_by_split,
+            of_halves,
+            pairing.groups[pairs.barcode],
+            corrected=correction.applied,
+            ksg=ksg,
+            rng=learning_rng,
+        ),
         pmi=pmi,
         fold=fold_of_pair,
         pairs=pairs,
@@ -196,6 +216,7 @@ def measure(
     n_splits: int,
     strata: Index | None,
     rng: np.random.Generator,
+    learning: bool,
     progress: Tick,
 ) -> Measured:
     """Split, fit, encode and apply KSG, once or several times."""
@@ -207,7 +228,15 @@ def measure(
         for half in [(first, second), (second, first)][:n_folds]
     ]
     jobs = [
-        partial(fit_fold, sides=sides, pairing=pairing, configuration=configuration, training=training, rng=own)
+        partial(
+            fit_fold,
+            sides=sides,
+            pairing=pairing,
+            configuration=configuration,
+            training=training,
+            rng=own,
+            learning=learning,
+        )
         for (training, _), own in zip(parts, fold_rng.spawn(len(parts)), strict=True)
     ]
     # A step of the bar is a fold, of which every split has as many.
@@ -218,14 +247,14 @@ def measure(
     fold_of_pair = np.full(len(pairs.barcode), -1)
     folds: list[Fold] = []
     samples: list[tuple[Values, Values]] = []
-    for number, ((model, history), (_, estimated)) in enumerate(zip(trained, parts, strict=True)):
+    of_halves: list[OfHalf] = []
+    for number, ((model, history, fewer), (_, estimated)) in enumerate(zip(trained, parts, strict=True)):
         at = np.flatnonzero(np.isin(pairs.barcode, estimated))
         own = Draw(*(part[at] for part in pairs))
         # Each cell is encoded once, however many pairings it is in.
         rows_x, at_x = np.unique(own.row_x, return_inverse=True)
         rows_y, at_y = np.unique(own.row_y, return_inverse=True)
-        z_x = as_points(encode(model.encoder_x, sides.x, rows_x), "The latent representation of x")
-        z_y = as_points(encode(model.encoder_y, sides.y, rows_y), "The latent representation of y")
+        z_x, z_y = _encoded(model, sides, rows_x, rows_y)
         by_pairing = [np.flatnonzero(own.pairing == pairing_number) for pairing_number in range(n_pairings)]
         first_pairing = by_pairing[0]
         held_out = HeldOut(
@@ -242,6 +271,10 @@ def measure(
         for rows in by_pairing:
             for batch in _batches(rows, batch_rng):
                 pmi[number // n_folds, at[batch]] = counted(z_x[at_x[batch]], z_y[at_y[batch]], model.device)
+        if fewer is not None:
+            seen = first_pairing[:KSG_PAIRS]
+            latents = _encoded(fewer, sides, own.row_x[seen], own.row_y[seen])
+            of_halves.append(OfHalf(number // n_folds, at[seen], *latents))
         if number < n_folds:
             fold_of_pair[at] = number
         n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_CORRECTED else 1
@@ -249,7 +282,12 @@ def measure(
             samples.append((z_x[at_x[rows[:KSG_PAIRS]]], z_y[at_y[rows[:KSG_PAIRS]]]))
     estimated_pairs = fold_of_pair >= 0
     by_split = pmi[:, estimated_pairs].mean(axis=1)
-    return Measured(float(by_split.mean()), pmi.mean(axis=0), fold_of_pair, by_split, folds, samples)
+    return Measured(float(by_split.mean()), pmi, fold_of_pair, by_split, folds, of_halves, samples)
+
+
+def _encoded(model: "LatentModel", sides: "Sides", rows_x: Index, rows_y: Index) -> tuple[Values, Values]:
+    z_x = as_points(encode(model.encoder_x, sides.x, rows_x), "The latent representation of x")
+    return z_x, as_points(encode(model.encoder_y, sides.y, rows_y), "The latent representation of y")
 
 
 def _prepared(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scmi._docs import with_shared_docs
+from scmi.estimators.inference.learning import Learning
 from scmi.estimators.inputs.pairing import Draw
 from scmi.typing import Bits, Index
 
@@ -101,11 +102,12 @@ class LMIResult(MIResult):
         encoders fixed (:func:`scmi.estimators.subsampling_error`, on the first random pairing, so
         that it is a little too large where many are averaged). ``"pairing"``, where there are several random pairings:
         their standard deviation by the root of their number, which is all that the paper's "+- SEM" covers.
-        ``"splits"``, where there are several: their standard deviation by the root of their number. ``"retraining"``,
+        ``"splits"``, where there are several: their standard deviation by the root of their number. ``"correction"``,
+        where one was applied: what that varies by itself. ``"retraining"``,
         with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
         same pairs; not measured otherwise.
     ci
-        90 % interval around ``mi``, normal, of the same width with and without a correction. It leaves the bias out.
+        90 % interval around ``mi``, normal. It leaves the bias out: see ``settled`` and ``learning``.
     p
         Whether x and y are independent: one-sided, by permuting the partners of the held-out pairs of the first random
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see
@@ -125,6 +127,9 @@ class LMIResult(MIResult):
         Whether neither half the pairs nor twice the neighbours move ``mi_ksg`` by more than two standard errors; see
         :func:`scmi.estimators.drift_check`. Where not, and no correction was applied, a warning
         says so.
+    learning
+        How ``mi`` grows from half of the training barcodes to all, what it should come to with twice as many, and
+        whether it has levelled off; where not, it is a lower bound. See :class:`scmi.estimators.Learning`.
     pmi
         Pointwise mutual information of each pair in bits; NaN for pairs that were not estimated (the training half of
         a single split). For :func:`scmi.lmi`, entry i belongs to row i of x and y.
@@ -164,6 +169,7 @@ class LMIResult(MIResult):
     missing: dict[str, str]
     drift: pd.DataFrame = field(repr=False)
     settled: bool
+    learning: Learning
     mi_by_split: Bits = field(repr=False)
     pairs: Draw = field(repr=False)
     z_x: "NDArray[np.float32]" = field(repr=False)
@@ -183,7 +189,9 @@ class LMIResult(MIResult):
         plain = f" ({self.mi_ksg:.3f} before bias correction)" if self.corrected else ""
         error = "" if np.isnan(self.se) else f" ± {_digits(self.se)}"
         p = "" if np.isnan(self.p) else f" (p = {_digits(self.p)})"
-        return f"{self.mi:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}"
+        low, high = self.learning.expected
+        bound = "" if self.learning.levelled else f"; a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}"
+        return f"{self.mi:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}{bound}"
 
     @property
     def mi_by_pairing(self) -> Bits:

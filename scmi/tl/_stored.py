@@ -166,6 +166,12 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
         "missing": result.missing,
         "drift": result.drift.set_axis(result.drift.index.astype(str)),
         "settled": result.settled,
+        "learning": {
+            "growth": result.learning.growth,
+            "se": result.learning.se,
+            "expected": list(result.learning.expected),
+            "levelled": result.learning.levelled,
+        },
         "n_pairs": result.n_pairs,
         "mi_by_pairing": result.mi_by_pairing,
         "mi_by_split": result.mi_by_split,

@@ -75,6 +75,7 @@ def test_round_trip(kind, tmp_path):
     np.testing.assert_array_equal(again.result_.pmi, model.result_.pmi)
     pd.testing.assert_frame_equal(again.result_.drift, model.result_.drift)
     assert again.result_.settled is model.result_.settled
+    np.testing.assert_array_equal(*([*vars(one.result_.learning).values()] for one in (again, model)))
     np.testing.assert_array_equal(again.result_.pairs.row_x, model.result_.pairs.row_x)
     assert [h.best_step for h in again.result_.history] == [h.best_step for h in model.result_.history]
     # What was loaded can be saved, and trained again.

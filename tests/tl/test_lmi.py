@@ -59,10 +59,8 @@ def same_uns(a, b):
             same_uns(value, b[name])
         elif isinstance(value, pd.DataFrame):
             pd.testing.assert_frame_equal(value, b[name])
-        elif isinstance(value, list | np.ndarray):
-            assert list(value) == list(b[name]), name
         else:
-            assert value == b[name], name
+            np.testing.assert_array_equal(value, b[name], name)
 
 
 def same_result(a, b, key="lmi"):
@@ -99,7 +97,7 @@ def test_slots(experiment, one):
     assert [str(obs[column].dtype) for column in SLOTS] == ["float64"] * 4 + ["int64"]
     assert experiment.obsm["X_lmi"].shape == (experiment.n_obs, stored["params"]["n_latent"][0])
     assert experiment.obsm["X_lmi"].dtype == np.float32
-    errors = {"se", "se_parts", "ci", "p", "null", "missing", "drift", "settled"}
+    errors = {"se", "se_parts", "ci", "p", "null", "missing", "drift", "settled", "learning"}
     plain = {"params", "mi", "mi_ksg", "correction", "n_pairs", "mi_by_pairing", "mi_by_split", "history", "pairs"}
     assert set(stored) == plain | errors
     assert stored["n_pairs"] == len(set(experiment.obs["clone"][shared_cells(experiment)]))

@@ -33,6 +33,8 @@ class Correction:
         The held-out Gaussian bound that decided, in bits: the correction needs it to be above ``plain``.
     reason
         Why it was corrected or not.
+    se
+        What the correction adds to the standard error, in bits; 0 where it is withheld.
     """
 
     mi: float
@@ -40,10 +42,11 @@ class Correction:
     plain: float
     bound: float
     reason: str
+    se: float = 0.0
 
 
 def correct(
-    samples: Sequence[tuple[Values, Values]], mi_ksg: float, *, ksg: KSG, rng: np.random.Generator
+    samples: Sequence[tuple[Values, Values]], mi_ksg: float, *, n_pairs: int, ksg: KSG, rng: np.random.Generator
 ) -> Correction:
     r"""Add what KSG misses of the information, where the latents are shown to be Gaussian enough.
 
@@ -60,6 +63,8 @@ def correct(
         Held-out latents, samples x dimensions of x and of y, for every fold and pairing.
     mi_ksg
         The mean of the pMI, in bits.
+    n_pairs
+        How many pairs of different barcodes the samples are of.
     ksg
         As the estimate was made with.
     rng
@@ -79,11 +84,12 @@ def correct(
         return _withheld(mi_ksg, plain, bound, "nothing shows that nearest neighbours miss any")
     if bound > min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT:
         return _withheld(mi_ksg, plain, bound, "more than these pairs can tell, so that what is missed can't be told")
-    shift = float(weights @ [gaussian_shortfall(x, y, ksg, rng) for x, y in samples])
+    shift, variance = (float(part) for part in weights @ [gaussian_shortfall(x, y, ksg, rng) for x, y in samples])
     if shift <= 0:
         return _withheld(mi_ksg, plain, bound, "nearest neighbours miss none of such latents")
     reason = f"applied: {shift:.2f} bits added that nearest neighbours miss where many dimensions share some each"
-    return Correction(mi=mi_ksg + shift, applied=True, plain=plain, bound=bound, reason=reason)
+    se = float(np.sqrt(variance / n_pairs))
+    return Correction(mi=mi_ksg + shift, applied=True, plain=plain, bound=bound, reason=reason, se=se)
 
 
 def _withheld(mi_ksg: float, plain: float, bound: float, why: str) -> Correction:

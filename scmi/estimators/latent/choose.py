@@ -21,12 +21,22 @@ from .moderators import Moderated, find_moderators
 from .score import Score, score, together
 from .sparse import SparseFamily
 
-__all__ = ["best_model", "best_size"]
+__all__ = ["Chosen", "best_model", "best_size"]
 
 # A larger model has to measure this much more, in bits.
 WORTH = 0.01
 # Sizes in a row that measure less than a smaller one end the search.
 PAST_THE_TOP = 2
+
+
+class Chosen(NamedTuple):
+    """The latent model of a fold, and how the same kind of the same size is fitted to other barcodes.
+
+    The network, which is trained elsewhere, has none.
+    """
+
+    model: LatentModel
+    fit: Callable[[Index, np.random.Generator], LatentModel] | None
 
 
 def best_model(
@@ -36,7 +46,7 @@ def best_model(
     ksg: KSG,
     rng: np.random.Generator,
     generator: torch.Generator,
-) -> LatentModel:
+) -> Chosen:
     """A model in closed form or the network, by what they measure on pairs that they were not fitted to.
 
     The families in closed form are compared by cross-validation in the training half, and the winner with the network
@@ -66,8 +76,8 @@ def best_model(
         return score(latents, pairs, ksg, seed)
 
     if network is not None and validated(network).beats(validated(_fit(found, half.to_fit, rng))):
-        return network
-    return _fit(found, half.training, rng)
+        return Chosen(network, None)
+    return Chosen(_fit(found, half.training, rng), partial(_fit, found))
 
 
 class Found(NamedTuple):

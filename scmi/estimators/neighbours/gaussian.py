@@ -8,7 +8,7 @@ from scmi.typing import Index, Values
 
 from .ksg import KSG
 
-__all__ = ["gaussian_bound", "gaussian_shortfall"]
+__all__ = ["Shortfall", "gaussian_bound", "gaussian_shortfall"]
 
 # Parts of the pairs: the Gaussian is fitted to all but one and judged on that one.
 N_FOLDS = 4
@@ -31,6 +31,23 @@ class _Canonical(NamedTuple):
     mean_y: Values
     to_y: Values
     correlation: Values
+
+
+class Shortfall(NamedTuple):
+    """What KSG misses of a Gaussian.
+
+    Parameters
+    ----------
+    bits
+        Closed-form information minus KSG, in bits.
+    variance
+        Variance that adding it adds to the estimate, times the number of pairs, in bits squared. That of the closed
+        form is the sum of the squared canonical correlations over the number of pairs (in nats squared), of which KSG
+        of the same pairs has a part already: the square of the share of the information that it sees.
+    """
+
+    bits: float
+    variance: float
 
 
 def gaussian_bound(x: Values, y: Values, rng: np.random.Generator) -> float:
@@ -67,8 +84,8 @@ def gaussian_bound(x: Values, y: Values, rng: np.random.Generator) -> float:
     return float(bits / np.log(2))
 
 
-def gaussian_shortfall(x: Values, y: Values, ksg: KSG, rng: np.random.Generator) -> float:
-    """Closed-form information of a Gaussian with the latents' covariance, minus KSG on samples of it, in bits."""
+def gaussian_shortfall(x: Values, y: Values, ksg: KSG, rng: np.random.Generator) -> Shortfall:
+    """Closed-form information of a Gaussian with the latents' covariance, minus KSG on samples of it."""
     axes = _canonical(x, y)
     r = axes.correlation
     back_x, back_y = np.linalg.pinv(axes.to_x), np.linalg.pinv(axes.to_y)
@@ -77,7 +94,9 @@ def gaussian_shortfall(x: Values, y: Values, ksg: KSG, rng: np.random.Generator)
         u, v = rng.normal(size=(len(x), back_x.shape[0])), rng.normal(size=(len(x), back_y.shape[0]))
         v[:, : len(r)] = r * u[:, : len(r)] + np.sqrt(1 - r**2) * v[:, : len(r)]
         values.append(ksg.pointwise(u @ back_x, v @ back_y).mean())
-    return float(-0.5 * np.log2(1 - r**2).sum() - np.mean(values))
+    bits, seen = float(-0.5 * np.log2(1 - r**2).sum()), float(np.mean(values))
+    share = min(max(seen / bits, 0.0), 1.0) if bits > 0 else 1.0
+    return Shortfall(bits - seen, float((r**2).sum()) * (1 - share**2) / np.log(2) ** 2)
 
 
 def _canonical(x: Values, y: Values) -> _Canonical:

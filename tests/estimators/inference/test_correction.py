@@ -17,7 +17,7 @@ def gaussian_pair(n, k, bits, seed):
 def corrected(x, y, seed=0):
     ksg = KSG(3, "euclidean")
     plain = ksg.pointwise(x, y).mean()
-    return correct([(x, y)], plain, ksg=ksg, rng=np.random.default_rng(seed)), plain
+    return correct([(x, y)], plain, n_pairs=len(x), ksg=ksg, rng=np.random.default_rng(seed)), plain
 
 
 @pytest.mark.parametrize(("k", "bits"), [(4, 1.0), (8, 1.0), (8, 2.0)])
@@ -77,7 +77,7 @@ def test_folds_and_pairings_count_by_their_pairs():
     ksg = KSG(3, "euclidean")
     parts = [(x[:750], y[:750]), (x[750:], y[750:])]
     plain = sum(ksg.pointwise(*part).sum() for part in parts) / 1000
-    correction = correct(parts, 0.5, ksg=ksg, rng=np.random.default_rng(0))
+    correction = correct(parts, 0.5, n_pairs=sum(len(x) for x, _ in parts), ksg=ksg, rng=np.random.default_rng(0))
     assert correction.plain == pytest.approx(plain)
     assert correction.bound > plain
     assert correction.applied
@@ -95,5 +95,5 @@ def test_it_never_lowers():
 
 def test_what_is_added_does_not_depend_on_what_it_is_added_to():
     x, y = gaussian_pair(1000, 8, 1.0, 0)
-    one, other = (correct([(x, y)], mi, ksg=KSG(3, "euclidean"), rng=np.random.default_rng(0)).mi for mi in (0.2, 0.7))
+    one, other = (correct([(x, y)], mi, n_pairs=len(x), ksg=KSG(3, "euclidean"), rng=np.random.default_rng(0)).mi for mi in (0.2, 0.7))
     assert other - one == pytest.approx(0.5)
