@@ -190,7 +190,9 @@ class LMIResult(MIResult):
         error = "" if np.isnan(self.se) else f" ± {_digits(self.se)}"
         p = "" if np.isnan(self.p) else f" (p = {_digits(self.p)})"
         low, high = self.learning.expected
-        bound = "" if self.learning.levelled else f"; a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}"
+        bound = (
+            "" if self.learning.levelled else f"; a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}"
+        )
         return f"{self.mi:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}{bound}"
 
     @property

@@ -129,9 +129,10 @@ def lmi(
         says that what KSG misses in many dimensions was added), `se`, `se_parts` and `ci` (standard error and 90 %
         interval of `mi`), `p` and `null` (the permutation test), `missing` (why an error or p is NaN), `drift`
         (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
-        first pairing), `settled` (whether `mi_ksg` stands still as these vary) and `learning` (`growth` of `mi` from
-        half of the barcodes to all and its `se`, what is `expected` with twice as many, in bits, and whether it has
-        `levelled`: if not, `mi` is a lower bound); see :class:`scmi.LMIResult` for all of these. `n_pairs` (shared barcodes estimated), `mi_by_pairing` and `mi_by_split` (bits), `history` (DataFrame;
+        first pairing), `settled` (whether `mi_ksg` stands still as these vary) and `learning` (`growth` of `mi`
+        from half of the barcodes to all and its `se`, what is `expected` with twice as many, in bits, and
+        whether it has `levelled`: if not, `mi` is a lower bound); see :class:`scmi.LMIResult` for all of these.
+        `n_pairs` (shared barcodes estimated), `mi_by_pairing` and `mi_by_split` (bits), `history` (DataFrame;
         no rows where no network was trained),
         `pairs` (DataFrame: the cells of the first pairing, and which fold estimated them) and `params`, enough to run
         it again. :func:`scmi.get.lmi` returns them tidy.

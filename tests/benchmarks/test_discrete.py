@@ -152,7 +152,7 @@ def test_lmi_over_part_of_the_grid():
     def estimate(x, y, seed):
         return sm.lmi(x, y, n_permutations=99, n_jobs=1, progress=False, rng=seed).mi
 
-    table = judged(some(), {200: 6, 1000: 3}, estimate)
+    table = judged(some(), {200: 6, 1000: 3, 5000: 1}, estimate)
     silent = report(table)
     print(f"sm.lmi: {len(table)} cells, {table['off'].sum()} off, {len(silent)} of them silent")
     at_zero = table[(table["bits"] < 1e-9) & ~table["told"]]

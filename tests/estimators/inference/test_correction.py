@@ -95,5 +95,8 @@ def test_it_never_lowers():
 
 def test_what_is_added_does_not_depend_on_what_it_is_added_to():
     x, y = gaussian_pair(1000, 8, 1.0, 0)
-    one, other = (correct([(x, y)], mi, n_pairs=len(x), ksg=KSG(3, "euclidean"), rng=np.random.default_rng(0)).mi for mi in (0.2, 0.7))
+    one, other = (
+        correct([(x, y)], mi, n_pairs=len(x), ksg=KSG(3, "euclidean"), rng=np.random.default_rng(0)).mi
+        for mi in (0.2, 0.7)
+    )
     assert other - one == pytest.approx(0.5)

@@ -21,9 +21,7 @@ def pairs(n, bits, seed):
 
 
 def grown(pmi, halves, groups, *, mi=0.5, corrected=False):
-    return growth_of(
-        mi, pmi, halves, groups, corrected=corrected, ksg=EUCLIDEAN, rng=np.random.default_rng(0)
-    )
+    return growth_of(mi, pmi, halves, groups, corrected=corrected, ksg=EUCLIDEAN, rng=np.random.default_rng(0))
 
 
 def test_growth_is_the_estimate_minus_that_of_halves():
@@ -81,7 +79,7 @@ def test_many_columns_are_a_lower_bound_and_one_is_not():
     many = sm.lmi(x, y, n_permutations=0, rng=0)
     assert not many.learning.levelled
     low, high = many.learning.expected
-    assert many.mi < low < high
+    assert many.mi <= low < high
     assert f"a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}" in str(many)
     single = sm.lmi(*pairs(300, 1.0, 0), n_permutations=0, rng=0)
     # Halves of one column lose .02 bit to nearest neighbours; over ten seeds growth is within .06.
