@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, layer_names
+from scmi._writing import Slots, write_together
 from scmi.estimators.inputs.checks import check_counts
 from scmi.estimators.inputs.stored import is_sparse
 
@@ -357,13 +358,15 @@ def _swap_columns(x: Any, columns: NDArray[np.bool_], values: float | NDArray[np
 def _store(adata: AnnData, done: AnnData, layer: str | None, n_top_genes: int) -> None:
     before = adata.X if layer is None else adata.layers[layer]
     result = sp.csr_array(done.X) if isinstance(before, sp.sparray) else done.X
-    if layer is None:
-        adata.X = result
-        if "log1p" in done.uns:
-            adata.uns["log1p"] = done.uns["log1p"]
-    else:
-        adata.layers[layer] = result
-    for column in done.var.columns:
-        adata.var[column] = done.var[column].to_numpy()
-    adata.uns["hvg"] = done.uns["hvg"]
-    adata.uns[_KEY] = {"layer": "X" if layer is None else layer, "n_top_genes": n_top_genes}
+    notes = {"hvg": done.uns["hvg"], _KEY: {"layer": "X" if layer is None else layer, "n_top_genes": n_top_genes}}
+    if layer is None and "log1p" in done.uns:
+        notes["log1p"] = done.uns["log1p"]
+    write_together(
+        Slots(
+            target=adata,
+            matrix=result if layer is None else None,
+            layers={} if layer is None else {layer: result},
+            var={column: done.var[column].to_numpy() for column in done.var.columns},
+            uns=notes,
+        )
+    )

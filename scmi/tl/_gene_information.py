@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
+from scmi._writing import Slots, write_together
 from scmi.estimators.inference.permutation import benjamini_hochberg
-from scmi.tl._stored import REVERSE, Slots, write_together
+from scmi.tl._stored import REVERSE
 
 if TYPE_CHECKING:
     from anndata import AnnData

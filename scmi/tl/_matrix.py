@@ -59,8 +59,8 @@ def lmi_matrix(
 ) -> None:
     """Mutual information between every two groups of cells (time points, fates, clusters), in bits.
 
-    For each pair of groups the estimate of :func:`scmi.tl.lmi`, with models of its own. Pairs that share too few
-    barcodes are listed with NaN and the reason.
+    For each pair of groups the estimate of :func:`scmi.tl.lmi`, with models of its own: the same number as that gives
+    with the same seed. Pairs that share too few barcodes are listed with NaN and the reason.
 
     Parameters
     ----------
@@ -119,8 +119,10 @@ def lmi_matrix(
     rows = []
     n_trainings = model.n_trainings
     generator, seed = seeded(rng)
+    # Each pair gets the seed that `tl.lmi` would, so that its number does not depend on what is estimated beside it.
+    own_seed = int(generator.integers(2**63)) if seed is None else seed
     with one_of_a_kind(), progress_bar(n_trainings * len(pairs), progress, "LMI") as tick:
-        for i, ((a, b), own_rng) in enumerate(zip(pairs, generator.spawn(len(pairs)), strict=True)):
+        for i, (a, b) in enumerate(pairs):
             done = after(tick, n_trainings * i)
             row = _row(
                 sides[a],
@@ -129,7 +131,7 @@ def lmi_matrix(
                 na_values,
                 model,
                 common_scale=use_rep is not None,
-                rng=own_rng,
+                rng=np.random.default_rng(own_seed),
                 progress=done,
             )
             rows.append({"group_a": str(chosen[a]), "group_b": str(chosen[b]), **row})

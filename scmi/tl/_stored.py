@@ -1,8 +1,6 @@
 """Writing an estimate into the slots of the cells and genes it came from."""
 
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._slots import Default, gene_mask, holds
+from scmi._writing import Slots, write_together
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.estimators.inference.local import Side, local_pmi
 from scmi.estimators.lmi import LMI
@@ -20,7 +19,7 @@ from scmi.typing import Index
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "Slots", "store", "write_together"]
+__all__ = ["REVERSE", "store"]
 
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
@@ -74,73 +73,6 @@ def store(
         of_a.var |= _genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
         of_b.var |= _genes(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
     write_together(*([of_a] if one_object else [of_a, of_b]))
-
-
-@dataclass(eq=False, kw_only=True)
-class Slots:
-    """What is about to be written to one object.
-
-    Parameters
-    ----------
-    target
-        The object.
-    obs, obsm, var, uns
-        Complete columns and entries, by name.
-    stale_var, stale_uns
-        Names of columns and entries that are to go.
-    """
-
-    target: "AnnData"
-    obs: dict[str, NDArray[Any]] = field(default_factory=dict)
-    obsm: dict[str, NDArray[Any]] = field(default_factory=dict)
-    var: dict[str, NDArray[Any]] = field(default_factory=dict)
-    uns: dict[str, Any] = field(default_factory=dict)
-    stale_var: list[str] = field(default_factory=list)
-    stale_uns: list[str] = field(default_factory=list)
-
-    def write(self) -> None:
-        """Write all of it."""
-        for name in self.stale_var:
-            del self.target.var[name]
-        for name in self.stale_uns:
-            del self.target.uns[name]
-        for slot, written in (
-            (self.target.obs, self.obs),
-            (self.target.var, self.var),
-            (self.target.obsm, self.obsm),
-            (self.target.uns, self.uns),
-        ):
-            for name, values in written.items():
-                slot[name] = values
-
-    def snapshot(self) -> Callable[[], None]:
-        """What brings the object back to what it is now."""
-        target = self.target
-        # The copies share their values, and stay as they are: whole columns are written, never parts of them.
-        obs, var, uns = target.obs.copy(deep=False), target.var.copy(deep=False), dict(target.uns)
-        obsm = {name: target.obsm[name] if name in target.obsm else None for name in self.obsm}
-
-        def restore() -> None:
-            target.obs, target.var, target.uns = obs, var, uns
-            for name, values in obsm.items():
-                if values is not None:
-                    target.obsm[name] = values
-                elif name in target.obsm:
-                    del target.obsm[name]
-
-        return restore
-
-
-def write_together(*slots: Slots) -> None:
-    """Write all or nothing: if something goes wrong, be it an interrupt, every object is what it was before."""
-    restores = [some.snapshot() for some in slots]
-    try:
-        for some in slots:
-            some.write()
-    except BaseException:
-        for restore in restores:
-            restore()
-        raise
 
 
 def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:

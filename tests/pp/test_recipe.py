@@ -18,6 +18,7 @@ import scanpy as sc
 import scipy.sparse as sp
 
 from scmi.pp import recipe_lmi
+from tests._interrupts import interrupted_at, state
 
 
 def make_counts(n_cells=60, n_genes=40, seed=0):
@@ -431,3 +432,22 @@ def test_nothing_varies(counts, form):
     with pytest.raises(ValueError, match=r"No gene varies in `.X` after normalisation"):
         recipe_lmi(adata)
     assert_untouched(adata, counts)
+
+
+@pytest.mark.parametrize("layer", [None, "raw"])
+def test_an_interrupt_leaves_nothing_half_done(layer):
+    counts = np.random.default_rng(0).poisson(2.0, size=(30, 12)).astype(np.float32)
+
+    def fresh():
+        return ad.AnnData(counts.copy(), layers={} if layer is None else {"raw": counts.copy()})
+
+    def run(adata):
+        recipe_lmi(adata, layer=layer, n_top_genes=5)
+
+    before, done = state(fresh()), fresh()
+    n_lines = interrupted_at(lambda: run(done), None, "_writing.py")
+    assert n_lines > 20
+    for wanted in range(1, n_lines + 1):
+        adata = fresh()
+        interrupted_at(lambda adata=adata: run(adata), wanted, "_writing.py")
+        assert state(adata) in (before, state(done)), wanted

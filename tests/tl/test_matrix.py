@@ -49,13 +49,14 @@ def test_table(cells, quick_lmi, tmp_path):
     assert cells.uns["lmi_matrix"]["params"]["rng"] == 0
 
 
-def test_equals_single_estimate(cells, quick_lmi):
+@pytest.mark.parametrize("groups", [["2", "6"], ["2", "4", "6"], ["4", "2", "6"]])
+def test_equals_single_estimate_whatever_is_beside_it(cells, quick_lmi, groups):
     model = quick_lmi(n_permutations=19)
-    sm.tl.lmi_matrix(cells, **HOW, groups=["2", "6"], model=model, rng=3)
-    (own,) = np.random.default_rng(3).spawn(1)
+    sm.tl.lmi_matrix(cells, **HOW, groups=groups, model=model, rng=3)
     assert not hasattr(model, "result_")
-    sm.tl.lmi(cells, **HOW, groups=["2", "6"], model=model, rng=own)
-    (row,) = sm.get.lmi_matrix(cells).to_dict("records")
+    sm.tl.lmi(cells, **HOW, groups=["2", "6"], model=model, rng=3)
+    table = sm.get.lmi_matrix(cells)
+    (row,) = table[(table["group_a"] == "2") & (table["group_b"] == "6")].to_dict("records")
     one = cells.uns["lmi"]
     names = ["mi", "mi_ksg", "se", "p", "n_pairs"]
     assert [row[name] for name in names] == [one[name] for name in names]
