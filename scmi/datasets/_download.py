@@ -103,7 +103,7 @@ def fetch(url: str, file: Path, progress: bool | None, check: Check) -> Path:
         return file
     wrong = check(file)
     recorded = _beside(file, ".sha256")
-    if wrong is None and recorded.exists() and recorded.read_text() != _sha256(file):
+    if wrong is None and recorded.exists() and recorded.read_bytes() != _sha256(file).encode():
         wrong = f"its hash is not the one in {recorded.name}, recorded when it was downloaded"
     if wrong is None:
         return file
@@ -242,11 +242,13 @@ class _Download:
         try:
             note = json.loads(self.note.read_text())
             size, noted, self.version = int(note["size"]), str(note["sha256"]), str(note["version"])
+            if size < 0:
+                return 0
             with open(self.part, "r+b") as part:
                 for start in range(0, size, _CHUNK):
                     self.hash.update(part.read(min(_CHUNK, size - start)))
                 part.truncate(size)  # what came after the note was taken
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # no note, or one that was damaged
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):  # no note, or one that was damaged
             return 0
         return size if self.hash.hexdigest() == noted else 0
 

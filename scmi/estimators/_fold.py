@@ -172,7 +172,7 @@ def fit_fold(
     if network is not None and not settings.closed_form:
         model, fit = Chosen(network, None)
     else:
-        model, fit = best_model(network, half, configuration.n_latent, configuration.ksg, rng, generator)
+        model, fit = best_model(network, half, sides.scored, configuration.n_latent, configuration.ksg, rng, generator)
         progress(1.0, float("nan"))
     of_half = None
     if learning and len(np.unique(groups)) >= 2 * FEWEST_TO_LEARN:

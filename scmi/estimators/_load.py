@@ -21,7 +21,7 @@ from scmi.estimators.inference.subsampling import DRIFT
 from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Scale
 from scmi.estimators.latent.descend import History, resolve_device
-from scmi.estimators.latent.layers import MLP, RadialBasis
+from scmi.estimators.latent.layers import MLP, NormalScores, RadialBasis
 from scmi.estimators.latent.model import Kind, LatentModel
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.estimators.neighbours.windows import Metric
@@ -217,6 +217,8 @@ def _map(
             basis = _radial_basis(layer, f"{at}/{i}", archive, width, device)
             made.append(basis)
             width = len(basis.landmarks)
+        elif "scores" in layer.values:
+            made.append(_normal_scores(layer, f"{at}/{i}", archive, width, device))
         else:
             mlp = _mlp(layer, f"{at}/{i}", archive, width, device)
             made.append(mlp)
@@ -233,6 +235,15 @@ def _radial_basis(layer: Node, at: str, archive: Archive, n_in: int, device: tor
     if not len(landmarks):
         archive.refuse(f"{at!r} has no landmarks")
     return RadialBasis(torch.tensor(landmarks, device=device), torch.tensor(width, device=device))
+
+
+def _normal_scores(layer: Node, at: str, archive: Archive, n_in: int, device: torch.device) -> NormalScores:
+    layer.text("scores", ["normal"])
+    knots = archive.numbers(f"{at}/knots", "f4", (n_in, None))
+    scores = archive.numbers(f"{at}/scores", "f4", knots.shape)
+    if knots.shape[1] < 2 or any((np.diff(part, axis=1) < 0).any() for part in (knots, scores)):
+        archive.refuse(f"{at!r} has knots or scores that don't rise, or fewer than two")
+    return NormalScores(torch.tensor(knots, device=device), torch.tensor(scores, device=device))
 
 
 def _mlp(layer: Node, at: str, archive: Archive, n_in: int, device: torch.device) -> MLP:

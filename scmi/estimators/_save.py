@@ -14,7 +14,7 @@ from torch import nn
 from scmi._archive import write_archive
 from scmi._version import __version__
 from scmi.estimators.inputs.checks import as_plain
-from scmi.estimators.latent.layers import MLP, RadialBasis
+from scmi.estimators.latent.layers import MLP, NormalScores, RadialBasis
 
 from ._fold import Fold
 from .settings import Settings
@@ -86,8 +86,10 @@ def _take_apart(fold: Fold, at: str, arrays: Arrays) -> dict[str, Any]:
             arrays |= {f"{at}/{name}/{i}/{key.replace('.', '/')}": value for key, value in values.items()}
             if isinstance(layer, MLP):
                 layers[name].append({"n": len(layer.weights), "last_activation": layer.last_activation})
-            else:
+            elif isinstance(layer, RadialBasis):
                 layers[name].append({"kernel": "radial"})
+            else:
+                layers[name].append({"scores": "normal"})
     for name in SCALES:
         arrays |= {f"{at}/{name}/{part}": values for part, values in vars(getattr(fold, name)).items()}
     arrays |= {f"{at}/history/{name}": getattr(fold.history, name) for name in CURVES}
@@ -102,6 +104,6 @@ def _take_apart(fold: Fold, at: str, arrays: Arrays) -> dict[str, Any]:
     }
 
 
-def _layers(network: nn.Module) -> Iterator[MLP | RadialBasis]:
-    """The perceptrons and kernels of a map, in the order in which they are applied."""
-    return (module for module in network.modules() if isinstance(module, (MLP, RadialBasis)))
+def _layers(network: nn.Module) -> Iterator[MLP | RadialBasis | NormalScores]:
+    """The perceptrons, kernels and scores of a map, in the order in which they are applied."""
+    return (module for module in network.modules() if isinstance(module, (MLP, RadialBasis, NormalScores)))

@@ -118,7 +118,7 @@ def test_a_process_that_was_killed_loses_what_was_not_noted(server, url, file):
     assert ranges(server) == [None, "bytes=60000-"]
 
 
-@pytest.mark.parametrize("damage", ["flipped", "short", "note", "no JSON", "no note"])
+@pytest.mark.parametrize("damage", ["flipped", "short", "note", "no JSON", "no note", "Infinity", "-1"])
 def test_a_damaged_half_is_not_gone_on_from(server, url, file, damage):
     server.cut = 60_000
     with pytest.raises(ConnectionError):
@@ -131,6 +131,9 @@ def test_a_damaged_half_is_not_gone_on_from(server, url, file, damage):
         part.write_bytes(part.read_bytes()[:-5])
     elif damage == "no note":
         note.unlink()
+    elif damage in ("Infinity", "-1"):
+        note.write_text(note.read_text().replace('"size": 60000', f'"size": {damage}'))
+        assert damage in note.read_text()
     else:
         note.write_text("[1]" if damage == "note" else "{")
     server.cut = None
@@ -208,6 +211,17 @@ def test_a_change_on_disk_is_mended(server, url, file):
         fetch(url, file, False)
     assert file.read_bytes() == CONTENT
     assert ranges(server) == [None, None]
+
+
+@pytest.mark.parametrize("damage", [b"", b"f23c\xb5", b"0" * 64])
+def test_a_damaged_record_of_the_hash_is_mended(server, url, file, damage):
+    fetch(url, file, False)
+    recorded = file.with_name("data.bin.sha256")
+    whole = recorded.read_bytes()
+    recorded.write_bytes(damage)
+    with pytest.warns(UserWarning, match="its hash is not the one in data.bin.sha256.*downloaded again"):
+        fetch(url, file, False)
+    assert (file.read_bytes(), recorded.read_bytes()) == (CONTENT, whole)
 
 
 def test_a_change_that_was_meant_stays(server, url, file):

@@ -19,6 +19,7 @@ from .linear import LinearFamily
 from .model import LatentModel
 from .moderators import Moderated, find_moderators
 from .score import Score, score, together
+from .scores import Scored, ScoredSides
 from .sparse import SparseFamily
 
 __all__ = ["Chosen", "best_model", "best_size"]
@@ -42,6 +43,7 @@ class Chosen(NamedTuple):
 def best_model(
     network: LatentModel | None,
     half: Half,
+    scored: ScoredSides | None,
     n_latent: int | None,
     ksg: KSG,
     rng: np.random.Generator,
@@ -65,6 +67,15 @@ def best_model(
         if n_latent is None:
             found = _moderated(found, half, parts, measure)
         found = _contest(found, KernelFamily(half, n_latent, rng), measure)
+    if parts and scored is not None:
+        of_scores = scored.half(half)
+        covariances = Covariances(of_scores, parts, rng)
+        rivals: list[Family] = [LinearFamily(of_scores, n_latent, covariances, generator)]
+        if max(half.x.n_features, half.y.n_features) > 1:
+            rivals.append(SparseFamily(of_scores, n_latent, covariances, generator))
+        rivals.append(KernelFamily(of_scores, n_latent, rng))
+        for rival in rivals:
+            found = _contest(found, Scored(rival, half, scored.layers), measure)
 
     def validated(model: LatentModel) -> Score:
         pairs = half.validation

@@ -10,7 +10,7 @@ from scmi.estimators.inputs.rows import Rows
 
 from .layers import MLP, linear_layer
 
-__all__ = ["Components", "Layers", "principal_components"]
+__all__ = ["MAX_CELLS", "Components", "Layers", "components_of", "principal_components"]
 
 # Data with no more columns than this keep all of them.
 FEW_FEATURES = 20
@@ -61,11 +61,15 @@ def principal_components(
     """Principal components of one side. They never see which rows are paired, so all rows may take part."""
     n = min(len(rows), MAX_CELLS, max(1, MAX_BYTES // (4 * rows.n_features)))
     chosen = np.sort(rng.permutation(len(rows))[:n])
-    values = torch.cat(list(rows.batches(chosen, CHUNK)))
+    return components_of(torch.cat(list(rows.batches(chosen, CHUNK))), n_components, generator)
+
+
+def components_of(values: Tensor, n_components: int, generator: torch.Generator) -> Components:
+    """Principal components of some rows, which are centred in place."""
     mean = values.mean(dim=0)
     values -= mean
-    if rows.n_features <= FEW_FEATURES:
-        axes = torch.eye(rows.n_features, device=values.device)
+    if values.shape[1] <= FEW_FEATURES:
+        axes = torch.eye(values.shape[1], device=values.device)
     else:
         axes = _leading_axes(values, n_components, generator)
     return Components(mean, axes, (values @ axes).square().mean(dim=0))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LEAK", "MLP", "RadialBasis", "linear_layer", "precise", "projected"]
+__all__ = ["LEAK", "MLP", "NormalScores", "RadialBasis", "linear_layer", "precise", "projected"]
 
 LEAK = 0.2
 
@@ -59,6 +59,34 @@ class RadialBasis(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Rows x landmarks."""
         return torch.exp(-0.5 * (torch.cdist(x, self.landmarks) / self.width).square())
+
+
+class NormalScores(nn.Module):
+    """A map of each column by itself, in the order of its values: linear between knots, constant beyond the outermost.
+
+    Parameters
+    ----------
+    knots
+        Features x knots, rising.
+    scores
+        What each becomes, rising as well.
+    """
+
+    knots: Tensor
+    scores: Tensor
+
+    def __init__(self, knots: Tensor, scores: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("knots", knots)
+        self.register_buffer("scores", scores)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows x features."""
+        columns = x.T.contiguous()
+        above = torch.searchsorted(self.knots, columns).clamp(1, self.knots.shape[1] - 1)
+        low, high = self.knots.gather(1, above - 1), self.knots.gather(1, above)
+        share = ((columns - low) / (high - low).clamp(min=torch.finfo(x.dtype).tiny)).clamp(0, 1)
+        return torch.lerp(self.scores.gather(1, above - 1), self.scores.gather(1, above), share).T
 
 
 def linear_layer(weight: Tensor, bias: Tensor) -> MLP:

@@ -8,7 +8,7 @@ from torch import nn
 
 __all__ = ["Kind", "LatentModel"]
 
-Kind = Literal["linear", "sparse", "kernel", "network"]
+Kind = Literal["linear", "sparse", "kernel", "network", "linear of scores", "sparse of scores", "kernel of scores"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What is blind to the pairing, worked out once for all folds and splits: scales, and principal components."""
+"""What is blind to the pairing, worked out once for all folds and splits: scales, principal components, scores."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,13 @@ from scmi.estimators.inputs.rows import Rows, Scale, fit_scale
 from scmi.typing import Index, Matrix
 
 from .components import Components, principal_components
+from .scores import ScoredSides, score_sides
 
 __all__ = ["Sides", "prepare_sides"]
 
 
 class Sides(NamedTuple):
-    """Both sides, scaled by all of their rows, and their principal components.
+    """Both sides, scaled by all of their rows, their principal components, and both as normal scores if that may help.
 
     None of this sees which rows are paired, so permuted partners remain an exact null.
     """
@@ -23,6 +24,7 @@ class Sides(NamedTuple):
     y: Rows
     scales: tuple[Scale, Scale]
     components: tuple[Components, Components]
+    scored: ScoredSides | None
 
 
 def prepare_sides(
@@ -60,4 +62,6 @@ def prepare_sides(
         components.append(principal_components(side, n_components, rng, generator))
         rows.append(side.keeping(kept))
         scales.append(scale)
-    return Sides(rows[0], rows[1], (scales[0], scales[1]), (components[0], components[1]))
+    sides = rows[0], rows[1]
+    scored = score_sides(sides, paired, n_components, rng, generator)
+    return Sides(*sides, (scales[0], scales[1]), (components[0], components[1]), scored)
