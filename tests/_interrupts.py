@@ -54,9 +54,9 @@ def interrupted(call, after):
             armed = False
     except KeyboardInterrupt:
         return True
-    except SystemError:
-        # What Numba makes of an interrupt that strikes while it hands arrays to or from compiled code.
-        if not struck:
+    except (SystemError, ValueError) as error:
+        # What Numba makes of an interrupt that strikes while it hands arrays to or from compiled code; and Matplotlib.
+        if not struck or (isinstance(error, ValueError) and "Invalid affine" not in str(error)):
             raise
         return True
     finally:

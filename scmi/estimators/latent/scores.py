@@ -135,8 +135,9 @@ def _scores_of(values: torch.Tensor) -> tuple[NormalScores, float]:
 def _at_knots(column: Values) -> tuple[Values, Values]:
     value, count = np.unique(column, return_counts=True)
     score = ndtri((np.cumsum(count) - count / 2) / len(column))
-    # Where there are fewer values, the last repeats.
-    at = np.round(np.linspace(0, len(value) - 1, KNOTS)).astype(int)
-    if len(value) < KNOTS:
-        at = np.minimum(np.arange(KNOTS), len(value) - 1)
+    if len(value) <= KNOTS:
+        at = np.minimum(np.arange(KNOTS), len(value) - 1)  # the last repeats
+    else:
+        # Evenly spaced as scores, so that the outermost values, which lie far apart, have each its own.
+        at = np.searchsorted(score, np.linspace(score[0], score[-1], KNOTS)).clip(max=len(value) - 1)
     return value[at], score[at]
