@@ -16,7 +16,7 @@ from scmi.estimators import Settings
 
 SETTINGS = {
     "linear": Settings(hidden=(8,), max_steps=1),
-    "kernel": Settings(hidden=(8,), max_steps=1),
+    "kernel of scores": Settings(hidden=(8,), max_steps=1),
     "network": Settings(closed_form=False, n_components=None, hidden=(8,), max_steps=10, cross_fit=False),
 }
 # Values of which one at least is of the wrong type or out of range wherever it is put.
@@ -29,7 +29,9 @@ def fitted_models(folder):
         drawn = sm.datasets.gaussian(80, 6, bits=1.0, rng=0)
         # Nothing linear joins a square to what it is of.
         x, y = (
-            (drawn.x * [1, 0, 0, 0, 0, 0], drawn.x**2 * [1, 0, 0, 0, 0, 0]) if kind == "kernel" else (drawn.x, drawn.y)
+            (drawn.x * [1, 0, 0, 0, 0, 0], drawn.x**2 * [1, 0, 0, 0, 0, 0])
+            if kind.startswith("kernel")
+            else (drawn.x, drawn.y)
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -95,8 +95,8 @@ def test_a_network_takes_over_only_if_it_measures_more(rows, generator):
     answers = torch.linspace(0, 1, 80)[:, None], torch.randn((80, 1), generator=generator)
     models = [(Answer(answers[0]), Answer(answers[i])) for i in (0, 1)]
     knows, guesses = (LatentModel("network", *pair, torch.nn.Identity(), torch.nn.Identity()) for pair in models)
-    assert best_model(knows, half, None, EUCLIDEAN, rng, generator) is knows
-    assert best_model(guesses, half, None, EUCLIDEAN, rng, generator).kind != "network"
+    assert best_model(knows, half, None, None, EUCLIDEAN, rng, generator).model is knows
+    assert best_model(guesses, half, None, None, EUCLIDEAN, rng, generator).model.kind != "network"
 
 
 def test_gaussians_get_axes_and_circles_do_not():
