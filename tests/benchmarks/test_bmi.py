@@ -93,8 +93,8 @@ def judged(rows):
     low = (error < -0.1 * table["bits"]).sum()
     print(
         f"{len(table)} estimates: mean error {error.abs().mean():.3f}, {low} more than 10 % low, highest "
-        f"{error.max():+.3f}; truth inside the interval {table['inside'].sum()}, or said to be a lower bound {said.sum()}; "
-        f"{table['seconds'].mean():.1f} s of the processor each"
+        f"{error.max():+.3f}; truth inside the interval {table['inside'].sum()}, or said to be a lower bound "
+        f"{said.sum()}; {table['seconds'].mean():.1f} s of the processor each"
     )
     return table.assign(error=error)
 

@@ -1,8 +1,8 @@
 """Every kind of dependence at once: ``pytest -m benchmark -s tests/benchmarks/test_families.py``.
 
 What a change of the default estimate is judged by, on seeds that chose nothing (``SCMI_SEEDS``, "90 91 92" by default).
-Prints a row per family and number of samples: truth, mean estimate, its standard deviation and processor seconds. Run it
-on two trees side by side (``PYTHONPATH``) to compare them.
+Prints a row per family and number of samples: truth, mean estimate, its standard deviation and processor seconds. Run
+it on two trees side by side (``PYTHONPATH``) to compare them.
 """
 
 import os
@@ -70,9 +70,7 @@ def test_families(n):
                 result = sm.lmi(sample.x, sample.y, rng=seed, n_jobs=1, n_permutations=0, progress=False)
             found.append(result.mi)
         seconds = (time.process_time() - start) / len(SEEDS)
-        print(
-            f"| {name} | {n:,} | {sample.truth:.2f} | {np.mean(found):.3f} | {np.std(found, ddof=1):.3f} | {seconds:.1f} |",
-            flush=True,
-        )
+        mean, sd = np.mean(found), np.std(found, ddof=1)
+        print(f"| {name} | {n:,} | {sample.truth:.2f} | {mean:.3f} | {sd:.3f} | {seconds:.1f} |", flush=True)
         # What is reported may fall short, but is not out of nothing.
         assert np.mean(found) < sample.truth + 0.15
