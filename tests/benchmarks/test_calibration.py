@@ -106,3 +106,41 @@ def test_error_of_other_data_and_other_training(n):
         print(f"{name}: error {np.sqrt(np.mean(error**2)):.4f}, 90 % covers {covered:.0%}")
     # The share has a standard error of 4 %.
     assert np.mean(np.abs(estimates - estimates.mean()) < 1.645 * errors["with retraining"]) >= 0.8
+
+
+def ten_columns(n, bits, rng):
+    """Ten columns a side, of which the first tells of the other's first."""
+    x, y = rng.normal(size=(2, n, 10))
+    r = np.sqrt(1 - 2 ** (-2 * bits))
+    y[:, 0] = r * x[:, 0] + np.sqrt(1 - r**2) * y[:, 0]
+    return x, y
+
+
+def test_p_of_whole_estimates_with_splits():
+    rng = np.random.default_rng(SEED)
+    options = {"n_permutations": 99, "n_jobs": 1, "progress": False}
+    results = [sm.lmi(*ten_columns(120, 0.0, rng), rng=seed, **options) for seed in range(300)]
+    p = np.array([result.p for result in results])
+    fit = kstest(p - rng.random(300) / 100, "uniform").pvalue
+    shares = {a: float(np.mean(p <= a)) for a in (0.01, 0.05, 0.1, 0.5)}
+    held = np.mean([result.ci[0] <= 0 <= result.ci[1] for result in results])
+    grown = np.mean([not result.learning.levelled for result in results])
+    print(
+        f"\n{len(results[0].mi_by_split)} splits: KS p {fit:.3f}; share below {shares}; intervals hold 0 in {held:.0%}; "
+        f"mean {np.mean([result.mi for result in results]):+.4f}; said to be a lower bound {grown:.0%}"
+    )
+    assert fit > 0.01
+
+
+@pytest.mark.parametrize(("n", "n_data_sets"), [(200, 100), (1000, 60), (3000, 40)])
+def test_interval_covers_the_mean_of_whole_estimates(n, n_data_sets):
+    rng = np.random.default_rng(SEED)
+    options = {"n_permutations": 0, "n_jobs": 1, "progress": False}
+    results = [sm.lmi(*ten_columns(n, 1.0, rng), rng=seed, **options) for seed in range(n_data_sets)]
+    mi, se = (np.array([getattr(result, name) for result in results]) for name in ("mi", "se"))
+    covered = np.mean(np.abs(mi - mi.mean()) < 1.645 * se)
+    print(
+        f"\nN={n}: mean {mi.mean():.3f}, spread over {n_data_sets} data sets {mi.std(ddof=1):.4f}, error "
+        f"{np.sqrt(np.mean(se**2)):.4f}, 90 % cover the mean in {covered:.0%}"
+    )
+    assert covered >= 0.8

@@ -22,7 +22,7 @@ from scmi.estimators import Settings
 from scmi.estimators._save import VERSION
 from tests.estimators._damage import fuzz
 
-# One of each kind of latent model: linear, kernel (of the normal scores, as those of a square measure more), networks on
+# One of each kind of latent model: linear, kernel (of normal scores, since those of a square measure more), networks on
 # components, networks on features.
 SETTINGS = {
     "linear": Settings(hidden=(16,), max_steps=1),
