@@ -126,7 +126,8 @@ def test_p_of_whole_estimates_with_splits():
     held = np.mean([result.ci[0] <= 0 <= result.ci[1] for result in results])
     grown = np.mean([not result.learning.levelled for result in results])
     print(
-        f"\n{len(results[0].mi_by_split)} splits: KS p {fit:.3f}; share below {shares}; intervals hold 0 in {held:.0%}; "
+        f"\n{len(results[0].mi_by_split)} splits: KS p {fit:.3f}; share below {shares}; intervals hold 0 in "
+        f"{held:.0%}; "
         f"mean {np.mean([result.mi for result in results]):+.4f}; said to be a lower bound {grown:.0%}"
     )
     assert fit > 0.01
