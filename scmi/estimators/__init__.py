@@ -6,6 +6,7 @@ Where to look, room by room:
 - ``neighbours``: how bits are counted. KSG, its kernels, and the Gaussian that it is compared with.
 - ``latent``: which latent space. A file per family, and the choice among them.
 - ``inference``: how sure. Tests, errors, intervals, the bias correction, what carries the information, onsets.
+- ``labels``: what features tell of a label. Calibrated probabilities of classes, cross-fitted.
 - ``peers``: MINE and InfoNCE on raw arrays.
 
 Above them, ``crossfit`` is the estimate from top to bottom, ``lmi`` its one configuration and what users call,
@@ -25,6 +26,8 @@ if _typing.TYPE_CHECKING:
     from .inference.subsampling import DriftCheck, SubsamplingError, drift_check, subsampling_error
     from .inputs.checks import TooFew
     from .inputs.pairing import Draw
+    from .labels.information import label_information
+    from .labels.result import LabelResult
     from .latent.descend import History
     from .neighbours.conditional import conditional_ksg
     from .neighbours.gaussian import gaussian_bound
@@ -42,6 +45,7 @@ _HOME = {
     "HeldOut": "inference.heldout",
     "History": "latent.descend",
     "KSG": "neighbours.ksg",
+    "LabelResult": "labels.result",
     "Learning": "inference.learning",
     "PRESETS": "settings",
     "PermutationTest": "inference.permutation",
@@ -53,6 +57,7 @@ _HOME = {
     "correct": "inference.correction",
     "drift_check": "inference.subsampling",
     "gaussian_bound": "neighbours.gaussian",
+    "label_information": "labels.information",
     "local_permutation_test": "inference.conditional",
     "log_density_ratio": "neighbours.ksg",
     "permutation_test": "inference.permutation",
@@ -71,6 +76,7 @@ __all__ = [
     "FeatureInformation",
     "HeldOut",
     "History",
+    "LabelResult",
     "Learning",
     "PermutationTest",
     "Settings",
@@ -81,6 +87,7 @@ __all__ = [
     "correct",
     "drift_check",
     "gaussian_bound",
+    "label_information",
     "local_permutation_test",
     "log_density_ratio",
     "permutation_test",

@@ -10,7 +10,7 @@ from scmi.estimators.inputs.rows import Rows
 
 from .layers import MLP, linear_layer
 
-__all__ = ["MAX_CELLS", "Components", "Layers", "components_of", "principal_components"]
+__all__ = ["Components", "Layers", "components_of", "principal_components", "sampled"]
 
 # Data with no more columns than this keep all of them.
 FEW_FEATURES = 20
@@ -58,14 +58,19 @@ class Components:
 def principal_components(
     rows: Rows, n_components: int, rng: np.random.Generator, generator: torch.Generator
 ) -> Components:
-    """Principal components of one side. They never see which rows are paired, so all rows may take part."""
+    """Principal components of one side, from all of its rows where they fit."""
+    return components_of(sampled(rows, rng), n_components, generator)
+
+
+def sampled(rows: Rows, rng: np.random.Generator) -> Tensor:
+    """Rows that tell of one side: all of them where they fit. Whether they are paired is never seen."""
     n = min(len(rows), MAX_CELLS, max(1, MAX_BYTES // (4 * rows.n_features)))
     chosen = np.sort(rng.permutation(len(rows))[:n])
-    return components_of(torch.cat(list(rows.batches(chosen, CHUNK))), n_components, generator)
+    return torch.cat(list(rows.batches(chosen, CHUNK)))
 
 
 def components_of(values: Tensor, n_components: int, generator: torch.Generator) -> Components:
-    """Principal components of some rows, which are centred in place."""
+    """Principal components of rows of one side, which are centred in place."""
     mean = values.mean(dim=0)
     values -= mean
     if values.shape[1] <= FEW_FEATURES:

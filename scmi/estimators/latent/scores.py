@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.special import ndtri
-from torch import nn
+from torch import Tensor, nn
 
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index, Values
 
-from .components import MAX_CELLS, Components, components_of
+from .components import Components, components_of
 from .half import Family, Half, Latents, Part, batches, fitting_pairs, least_squares
 from .layers import NormalScores
 from .model import Kind, LatentModel
@@ -87,34 +87,37 @@ KINDS: dict[Kind, Kind] = {
 def score_sides(
     sides: tuple[Rows, Rows],
     paired: tuple[Index, Index],
+    sampled: tuple[Tensor, Tensor],
     n_components: int,
-    rng: np.random.Generator,
     generator: torch.Generator,
 ) -> ScoredSides | None:
-    """Both sides as normal scores; None where columns are many, or Gaussian already.
+    """Both sides as normal scores; None where columns are Gaussian already.
 
-    Scores never see which rows are paired, so all rows may take part.
+    Parameters
+    ----------
+    sides
+        Standardised rows.
+    paired
+        Which of them may be paired.
+    sampled
+        Rows of either side that its scores are learned from, paired or not.
+    n_components
+        Principal components of the scores.
+    generator
+        Starts the search for these.
     """
-    if max(side.n_features for side in sides) > MAX_COLUMNS:
+    made = [_scores_of(values) for values in sampled]
+    if min(likeness for _, likeness in made) >= GAUSSIAN:
         return None
-    layers, gaussian, sampled = [], True, []
-    for side in sides:
-        chosen = np.sort(rng.permutation(len(side))[:MAX_CELLS])
-        values = torch.cat(list(side.batches(chosen, MAX_CELLS)))
-        layer, likeness = _scores_of(values)
-        layers.append(layer)
-        gaussian &= likeness >= GAUSSIAN
-        sampled.append(values)
-    if gaussian:
-        return None
+    layers = made[0][0], made[1][0]
     components = [
         components_of(layer(values), n_components, generator) for layer, values in zip(layers, sampled, strict=True)
     ]
     x, y = (side.through(layer, rows) for side, layer, rows in zip(sides, layers, paired, strict=True))
-    return ScoredSides((layers[0], layers[1]), x, y, (components[0], components[1]))
+    return ScoredSides(layers, x, y, (components[0], components[1]))
 
 
-def _scores_of(values: torch.Tensor) -> tuple[NormalScores, float]:
+def _scores_of(values: Tensor) -> tuple[NormalScores, float]:
     """The layer that makes scores of such columns, each of the size that it has, and how much the least Gaussian is so.
 
     Equal values get the score of their middle rank.

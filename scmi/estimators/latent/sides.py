@@ -8,8 +8,8 @@ import torch
 from scmi.estimators.inputs.rows import Rows, Scale, fit_scale
 from scmi.typing import Index, Matrix
 
-from .components import Components, principal_components
-from .scores import ScoredSides, score_sides
+from .components import Components, components_of, sampled
+from .scores import MAX_COLUMNS, ScoredSides, score_sides
 
 __all__ = ["Sides", "prepare_sides"]
 
@@ -55,13 +55,17 @@ def prepare_sides(
         Where all this lives.
     """
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
-    rows, scales, components = [], [], []
+    rows, scales, components, few = [], [], [], []
     for name, matrix, kept in (("x", x, paired[0]), ("y", y, paired[1])):
         scale = fit_scale(matrix, np.arange(matrix.shape[0]), common=common_scale, name=name)
         side = Rows(matrix, scale, device)
-        components.append(principal_components(side, n_components, rng, generator))
+        values = sampled(side, rng)
+        few.append(values.clone() if side.n_features <= MAX_COLUMNS else None)
+        components.append(components_of(values, n_components, generator))
         rows.append(side.keeping(kept))
         scales.append(scale)
-    sides = rows[0], rows[1]
-    scored = score_sides(sides, paired, n_components, rng, generator)
-    return Sides(*sides, (scales[0], scales[1]), (components[0], components[1]), scored)
+    both = rows[0], rows[1]
+    scored = None
+    if few[0] is not None and few[1] is not None:
+        scored = score_sides(both, paired, (few[0], few[1]), n_components, generator)
+    return Sides(*both, (scales[0], scales[1]), (components[0], components[1]), scored)

@@ -44,8 +44,9 @@ def test_estimate_has_an_error_and_a_p_value():
     assert result.p == 0.01
     # Other random subsets: with so few pairs the error itself is known to a third (five seeds: .07 to .12).
     others = [subsampling_error(held_out, metric="euclidean", rng=seed).se for seed in range(5)]
-    assert result.se == pytest.approx(np.mean(others), rel=0.7)
-    assert result.se_parts == {"sampling": result.se}
+    assert result.se_parts["sampling"] == pytest.approx(np.mean(others), rel=0.7)
+    assert set(result.se_parts) == {"sampling", "correction"} and result.corrected
+    assert result.se == pytest.approx(np.hypot(*result.se_parts.values()))
     assert result.ci == pytest.approx((result.mi - 1.645 * result.se, result.mi + 1.645 * result.se), abs=1e-4)
     assert result.missing == {}
     assert str(result).startswith(f"{result.mi:.3f} ± {result.se:.1g} bits (p = 0.01) from 200 pairs")

@@ -9,6 +9,7 @@ import scmi as sm
 from scmi.estimators.inputs.rows import Rows, fit_scale
 from scmi.estimators.latent.layers import NormalScores, precise
 from scmi.estimators.latent.scores import GAUSSIAN, KNOTS, MAX_COLUMNS, score_sides
+from scmi.estimators.latent.sides import prepare_sides
 
 
 def sides(x, y):
@@ -17,7 +18,8 @@ def sides(x, y):
         rows = np.arange(len(side))
         made.append(Rows(side, fit_scale(side, rows), torch.device("cpu")).keeping(rows))
     paired = tuple(np.arange(len(side)) for side in (x, y))
-    return score_sides(tuple(made), paired, 40, np.random.default_rng(0), torch.Generator().manual_seed(0))
+    sampled = tuple(rows.batch(np.arange(len(rows))) for rows in made)
+    return score_sides(tuple(made), paired, sampled, 40, torch.Generator().manual_seed(0))
 
 
 def test_the_layer_by_hand():
@@ -53,14 +55,22 @@ def test_a_monotone_map_changes_no_score(bend):
         np.testing.assert_allclose(a / a.std(axis=0), b / b.std(axis=0), atol=5e-3)
 
 
-def test_gaussian_columns_and_many_columns_have_none():
+def test_gaussian_columns_have_none():
     rng = np.random.default_rng(0)
     assert sides(*rng.normal(size=(2, 500, 5))) is None
     assert sides(rng.normal(size=(500, 5)), np.eye(2)[rng.integers(0, 2, 500)]) is None  # two values are linear
-    assert sides(rng.exponential(size=(500, MAX_COLUMNS + 1)), rng.exponential(size=(500, 1))) is None
     uniform = rng.uniform(size=(500, 1))
     assert np.corrcoef(uniform.ravel(), norm.ppf((rankdata(uniform) - 0.5) / 500))[0, 1] < GAUSSIAN
     assert sides(rng.normal(size=(500, 1)), uniform) is not None
+
+
+def test_many_columns_are_not_scored():
+    rng = np.random.default_rng(0)
+    for n_columns, scored in ((MAX_COLUMNS, True), (MAX_COLUMNS + 1, False)):
+        x, y = rng.exponential(size=(60, n_columns)), rng.exponential(size=(60, 1))
+        both = (np.arange(60), np.arange(60))
+        options = {"common_scale": False, "n_components": 10, "rng": rng, "device": torch.device("cpu")}
+        assert (prepare_sides(x, y, both, **options).scored is not None) == scored
 
 
 @pytest.fixture(scope="module")

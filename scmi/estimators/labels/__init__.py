@@ -1,0 +1,1 @@
+"""Information about labels: calibrated probabilities of classes, cross-fitted."""

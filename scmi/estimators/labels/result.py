@@ -1,0 +1,74 @@
+"""What an estimate of information about labels returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from scmi.typing import Bits, Index
+
+__all__ = ["LabelResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelResult:
+    """Information about labels, and its parts.
+
+    Parameters
+    ----------
+    mi
+        Mutual information in bits: the mean of ``pmi``. A lower bound by construction, since no model predicts better
+        than the true probabilities; negative only by chance.
+    se, ci
+        Standard error over groups, and 90 % interval, in bits, the models being fixed.
+    p, null
+        One-sided, by permuting the labels of held-out groups (one cell of each); and what the permutations give, in
+        bits.
+    entropy
+        H of the labels in bits (given the condition, where there is one): the most there is to know.
+    share
+        ``mi / entropy``.
+    mi_ksg
+        The same question by nearest neighbours among the held-out log odds, in bits.
+    pmi
+        Of each cell: log2 p(label | x) / p(label) in bits, by a model that never saw its group. NaN for cells without a
+        label.
+    log_odds
+        Cells x labels: log2 p(label | x) / p(label), whatever its own label is.
+    fold
+        Which part the cell was predicted in; -1 for cells without a label.
+    table
+        A row per label: ``label``, ``n`` (cells), ``p`` (its share of them), ``pmi`` (mean bits of its cells),
+        ``mi`` (what it adds to the whole), ``n_groups``.
+    confusion
+        Labels x labels, in bits: how much more likely than by its share the second label is held in cells of the first.
+    kinds
+        Which kind of model each part used.
+    n_cells, n_groups
+        How many were estimated.
+    """
+
+    mi: float
+    se: float
+    ci: tuple[float, float]
+    p: float
+    null: Bits = field(repr=False)
+    entropy: float
+    share: float
+    mi_ksg: float
+    pmi: Bits = field(repr=False)
+    log_odds: Bits = field(repr=False)
+    fold: Index = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
+    confusion: pd.DataFrame = field(repr=False)
+    kinds: list[str]
+    n_cells: int
+    n_groups: int
+
+    def __str__(self) -> str:
+        p = "" if np.isnan(self.p) else f", p = {self.p:.1g}"
+        low, high = self.ci
+        return (
+            f"{self.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}) of {self.entropy:.2f}, a share of {self.share:.2f}"
+            f"{p}, {self.n_cells:,} cells in {self.n_groups:,} groups"
+        )
