@@ -30,8 +30,8 @@ class Slots:
 
     target: "AnnData"
     matrix: Any = None
-    obs: dict[str, NDArray[Any]] = field(default_factory=dict)
-    obsm: dict[str, NDArray[Any]] = field(default_factory=dict)
+    obs: dict[str, Any] = field(default_factory=dict)
+    obsm: dict[str, Any] = field(default_factory=dict)
     var: dict[str, NDArray[Any]] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)

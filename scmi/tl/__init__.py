@@ -3,6 +3,7 @@
 from scmi.tl._conditional_information import conditional_information
 from scmi.tl._gene_information import gene_information
 from scmi.tl._interactions import Interactions, interactions
+from scmi.tl._label_information import label_information
 from scmi.tl._lmi import lmi
 from scmi.tl._markov import markov_test
 from scmi.tl._markov_result import Estimate, MarkovTest
@@ -16,6 +17,7 @@ __all__ = [
     "conditional_information",
     "gene_information",
     "interactions",
+    "label_information",
     "lmi",
     "lmi_matrix",
     "markov_test",

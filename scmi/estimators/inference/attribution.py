@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scmi.estimators.inputs.rows import Scale
 
-__all__ = ["FeatureInformation", "FeatureMoments", "held_out_information", "summarise"]
+__all__ = ["FeatureInformation", "FeatureMoments", "feature_moments", "held_out_information", "summarise"]
 
 CHUNK = 4096
 # The null value that is reported: what this share of the permutations does not reach.
@@ -93,8 +93,8 @@ def held_out_information(x: Matrix, y: Matrix, folds: Sequence[Fold]) -> tuple[F
         _, one_per_group = np.unique(fold.held_out.groups, return_index=True)
         row_x, row_y = fold.pairs.row_x[one_per_group], fold.pairs.row_y[one_per_group]
         z_x, z_y = fold.held_out.x[one_per_group], fold.held_out.y[one_per_group]
-        of_x.append(_moments(x, row_x, fold.scale_x, fold.model.decoder_yx, z_y))
-        of_y.append(_moments(y, row_y, fold.scale_y, fold.model.decoder_xy, z_x))
+        of_x.append(feature_moments(x, row_x, fold.scale_x, fold.model.decoder_yx, z_y))
+        of_y.append(feature_moments(y, row_y, fold.scale_y, fold.model.decoder_xy, z_x))
     return summarise(of_x), summarise(of_y)
 
 
@@ -132,7 +132,9 @@ def summarise(folds: Sequence[FeatureMoments]) -> FeatureInformation:
     return FeatureInformation(r2=r2, null=null, p=np.where(varies, np.minimum(p, 1.0), np.nan))
 
 
-def _moments(matrix: Matrix, rows: Index, scale: "Scale", decoder: "nn.Module", latent: Values) -> FeatureMoments:
+def feature_moments(
+    matrix: Matrix, rows: Index, scale: "Scale", decoder: "nn.Module", latent: Values
+) -> FeatureMoments:
     """Compare the rows with what the decoder makes of their partners' latents, some rows at a time."""
     prepare_torch()
     import torch

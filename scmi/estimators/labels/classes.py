@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ __all__ = ["ClassModel", "Features", "fit_classes"]
 # Variances of the weights that are tried (the inverse of a ridge), least first: of a logistic model of the features,
 # and of one of the kernel between them and landmarks.
 LINEAR = (1e-3, 1e-2, 1e-1, 1.0)
-KERNEL = (0.3, 3.0, 30.0)
+KERNEL = (1.0, 30.0)
 # Widths of the kernel, in median distances between landmarks.
 WIDTHS = (0.5, 1.0)
 # Landmarks, and cells for each of them at least.
@@ -160,10 +161,7 @@ def fit_classes(x: Features, targets: Values, reference: Values, groups: Index, 
         of_judged = groups[some][np.isin(part, judged)]
         best: tuple[Candidate, Calibration, Values] | None = None
         for candidates in _candidates(chosen_on, rng):
-            rivals = [
-                (one, *_validated(one, chosen_on, targets[some], reference[some], part, judged)) for one in candidates
-            ]
-            rival = min(rivals, key=lambda rival: float(rival[2].mean()))
+            rival = _best(candidates, chosen_on, targets[some], reference[some], part, judged)
             if best is None or _beats(rival[2], best[2], of_judged):
                 best = rival
         assert best is not None
@@ -176,21 +174,65 @@ def _candidates(x: Features, rng: np.random.Generator) -> list[list[Candidate]]:
     """Kind by kind, the simplest first."""
     kernels = [_kernel(x.components, width, rng) for width in WIDTHS]
     kinds = [
-        [Candidate("linear", lambda x, targets: _components, variance) for variance in LINEAR],
-        [Candidate("kernel", lambda x, targets, of=of: of, variance) for of in kernels for variance in KERNEL],
+        [Candidate("linear", _fixed(_components), variance) for variance in LINEAR],
+        [Candidate("kernel", _fixed(kernel), variance) for kernel in kernels for variance in KERNEL],
     ]
     if x.columns is not None:
-        of_means = [
-            Candidate("sparse", lambda x, targets, level=level: _means(x, targets, level), OF_MEANS) for level in LEVELS
-        ]
-        kinds.insert(1, of_means)
+        kinds.insert(1, [Candidate("sparse", partial(_means, level=level), OF_MEANS) for level in LEVELS])
     return kinds
 
 
-def _validated(
+def _fixed(of: Map) -> Callable[[Features, Values], Map]:
+    """What needs no labels to be learned."""
+    return lambda x, targets: of
+
+
+class _Judged(NamedTuple):
+    """What a candidate says of cells that it was not fitted to: log odds, true shares, reference."""
+
+    shift: Values
+    truth: Values
+    reference: Values
+
+    def losses(self, calibration: Calibration) -> Values:
+        """Cross-entropy of each."""
+        losses: Values = -(self.truth * calibration.log_probabilities(self.shift, self.reference)).sum(axis=1)
+        return losses
+
+    def calibrated(self, mistaken: float) -> tuple[Calibration, float]:
+        """The best trust for such a share of mistaken labels, and the mean loss then."""
+        found = minimize_scalar(
+            lambda trust: self.losses(Calibration(trust, mistaken)).mean(),
+            bounds=(0, HIGHEST_TRUST),
+            method="bounded",
+            options={"xatol": 1e-2},
+        )
+        of_none = float(self.losses(Calibration(0.0, 0.0)).mean())
+        if found.fun >= of_none:
+            return Calibration(0.0, 0.0), of_none
+        return Calibration(float(found.x), mistaken), float(found.fun)
+
+
+def _best(
+    candidates: Sequence[Candidate],
+    x: Features,
+    targets: Values,
+    reference: Values,
+    part: Index,
+    judged: Sequence[int],
+) -> tuple[Candidate, Calibration, Values]:
+    """The best of a kind, its calibration, and the loss of each judged cell after it."""
+    every = [_judged(one, x, targets, reference, part, judged) for one in candidates]
+    losses = [one.calibrated(0.0)[1] for one in every]
+    best = int(np.argmin(losses))
+    calibration, _ = min((every[best].calibrated(mistaken) for mistaken in MISTAKEN), key=lambda found: found[1])
+    return candidates[best], calibration, every[best].losses(calibration)
+
+
+def _judged(
     candidate: Candidate, x: Features, targets: Values, reference: Values, part: Index, judged: Sequence[int]
-) -> tuple[Calibration, Values]:
-    """The calibration that is best for the judged cells, and the cross-entropy of each after it."""
+) -> _Judged:
+    """In the order of the cells, so that rivals can be compared cell by cell."""
     shifts, kept = [], []
     for i in judged:
         out = part == i
@@ -200,25 +242,8 @@ def _validated(
         shifts.append(_against(of(x.take(out)) @ weights + bias, seen, reference[out]))
         kept.append(np.flatnonzero(out))
     rows = np.concatenate(kept)
-    shift, truth, known = np.concatenate(shifts), targets[rows], reference[rows]
-
-    def losses(calibration: Calibration) -> Values:
-        losses: Values = -(truth * calibration.log_probabilities(shift, known)).sum(axis=1)
-        return losses
-
-    best = Calibration(0.0, 0.0)
-    least = losses(best).mean()
-    for mistaken in MISTAKEN:
-        found = minimize_scalar(
-            lambda trust, mistaken=mistaken: losses(Calibration(trust, mistaken)).mean(),
-            bounds=(0, HIGHEST_TRUST),
-            method="bounded",
-            options={"xatol": 1e-2},
-        )
-        if found.fun < least:
-            best, least = Calibration(float(found.x), mistaken), found.fun
-    # In the order of the cells, so that rivals can be compared cell by cell.
-    return best, losses(best)[np.argsort(rows)]
+    order = np.argsort(rows)
+    return _Judged(np.concatenate(shifts)[order], targets[rows[order]], reference[rows[order]])
 
 
 def _beats(one: Values, other: Values, groups: Index) -> bool:

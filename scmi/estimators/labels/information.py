@@ -1,5 +1,7 @@
 """How much features tell of labels: from calibrated probabilities of classes, cross-fitted by whole groups."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +10,7 @@ from scmi._docs import with_shared_docs
 from scmi._warnings import warn
 from scmi.estimators.inference.heldout import one_of_each
 from scmi.estimators.inference.interval import interval
+from scmi.estimators.inference.local import local_mean, neighbourhoods
 from scmi.estimators.inference.permutation import p_value, permutations_within
 from scmi.estimators.inputs.checks import TooFew, as_codes, as_generator, check_counts, check_same_length
 from scmi.estimators.inputs.matrices import as_matrix
@@ -19,12 +22,14 @@ from .classes import Features, fit_classes
 from .result import LabelResult
 from .targets import as_targets
 
+if TYPE_CHECKING:
+    from scmi.estimators.inputs.rows import Scale
+
 __all__ = ["label_information"]
 
 # Parts of the cells that are predicted in turn, by models of the others.
-N_FOLDS = 10
-# Of more cells, fewer parts cost less and learn as much.
-MANY_CELLS, FEW_FOLDS = 1000, 5
+N_FOLDS = 5
+FEWEST_GROUPS = 20
 # Leading principal components that tell of labels; of no more columns than `components.FEW_FEATURES` all are kept.
 N_COMPONENTS = 50
 # Columns are kept at hand where they take no more.
@@ -49,6 +54,7 @@ def label_information(
     strata: ArrayLike | None = None,
     condition_on: ArrayLike | None = None,
     n_permutations: int = 999,
+    common_scale: bool = False,
     rng: Rng = 0,
 ) -> LabelResult:
     """How much features tell of a label (cell type, fate, drug, genotype), in bits and as a share of what there is.
@@ -73,6 +79,8 @@ def label_information(
         A label for each cell (donor, batch, cluster): what is told beyond it.
     n_permutations
         Of the labels; 0 for no test.
+    common_scale
+        Whether columns keep their relative size, as principal components should; otherwise each has unit variance.
     {rng}
 
     Returns
@@ -123,13 +131,18 @@ def label_information(
     known = np.flatnonzero(targets.shares.sum(axis=1) > 0)
     shares, group, stratum, condition = targets.shares[known], group[known], stratum[known], condition[known]
     _check(shares, group, targets.names)
-    features = _features(matrix, known, generator)
+    prepare_torch()
+    from scmi.estimators.inputs.rows import fit_scale
 
-    n_folds = N_FOLDS if len(known) < MANY_CELLS else FEW_FOLDS
-    fold = partition(group, n_folds, generator)
+    from .columns import column_information
+
+    scale = fit_scale(matrix, np.arange(n), common=common_scale, name="x")
+    features = _features(matrix, scale, known, generator)
+
+    fold = partition(group, N_FOLDS, generator)
     overall = _frequencies(shares, condition, smoothing=False)
     log_p, kinds = np.empty(shares.shape), []
-    for i in range(n_folds):
+    for i in np.unique(fold):  # a part may be empty, where a group is larger than a part
         log_p[fold == i], kind = _held_out(features, shares, group, condition, fold == i, generator)
         kinds.append(kind)
     log_odds = (log_p - overall) / LN2
@@ -141,6 +154,7 @@ def label_information(
     if n_permutations:
         exchangeable = np.unique(np.stack([fold, stratum, condition], axis=1), axis=0, return_inverse=True)[1].ravel()
         null, p = _permuted(log_odds, shares, group, exchangeable, n_permutations, generator)
+    local, local_se = local_mean(pmi, neighbourhoods(features.components.astype(np.float64)), group)
     entropy = float(-(shares * overall).sum(axis=1).mean() / LN2)
     return LabelResult(
         mi=mi,
@@ -150,12 +164,15 @@ def label_information(
         null=null,
         entropy=entropy,
         share=mi / entropy if entropy > 0 else np.nan,
-        mi_ksg=_by_neighbours(log_odds, shares, fold),
+        mi_ksg=_by_neighbours(log_odds, shares, fold, one_of_each(group, generator)),
         pmi=_spread(pmi, known, n),
+        pmi_local=_spread(local, known, n),
+        pmi_local_se=_spread(local_se, known, n),
         log_odds=_spread(log_odds, known, n),
         fold=_spread(fold.astype(np.float64), known, n, missing=-1).astype(np.int64),
         table=_table(shares, log_odds, group, targets.names),
         confusion=_confusion(shares, log_odds, targets.names),
+        columns=column_information(matrix, scale, known, shares, group, fold, generator),
         kinds=kinds,
         n_cells=len(pmi),
         n_groups=n_groups,
@@ -166,8 +183,10 @@ def _check(shares: Values, group: Index, names: list[str]) -> None:
     if len(names) < 2:
         raise ValueError(f"`labels` holds {names or 'none'}: information about a label needs two or more.")
     n_groups = len(np.unique(group))
-    if n_groups < 2 * N_FOLDS:
-        raise TooFew(f"The labelled cells are of {n_groups} groups; {2 * N_FOLDS} or more are needed to predict them.")
+    if n_groups < FEWEST_GROUPS:
+        raise TooFew(
+            f"The labelled cells are of {n_groups} groups; {FEWEST_GROUPS} or more are needed to predict them."
+        )
     of_label = [len(np.unique(group[shares[:, k] > 0])) for k in range(len(names))]
     rare = [name for name, count in zip(names, of_label, strict=True) if count < FEW_GROUPS]
     if rare:
@@ -178,16 +197,15 @@ def _check(shares: Values, group: Index, names: list[str]) -> None:
         )
 
 
-def _features(matrix: Matrix, known: Index, rng: np.random.Generator) -> Features:
+def _features(matrix: Matrix, scale: "Scale", known: Index, rng: np.random.Generator) -> Features:
     """What is known of the labelled cells, blind to the labels: columns, and components learned from all cells."""
-    prepare_torch()
     import torch
 
     from scmi.estimators._fold import encode
-    from scmi.estimators.inputs.rows import Rows, fit_scale
+    from scmi.estimators.inputs.rows import Rows
     from scmi.estimators.latent.components import principal_components
 
-    rows = Rows(matrix, fit_scale(matrix, np.arange(matrix.shape[0]), name="x"), torch.device("cpu"))
+    rows = Rows(matrix, scale, torch.device("cpu"))
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     layer, _ = principal_components(rows, N_COMPONENTS, rng, generator).layers(N_COMPONENTS)
     fits = 4 * len(known) * rows.n_features <= MAX_BYTES
@@ -247,11 +265,15 @@ def _permuted(
     return null, p_value(value, null)
 
 
-def _by_neighbours(log_odds: Values, shares: Values, fold: Index) -> float:
-    """KSG between the log odds, as few coordinates, and the labels, in each part by itself."""
+def _by_neighbours(log_odds: Values, shares: Values, fold: Index, chosen: Index) -> float:
+    """KSG between the log odds, as few coordinates, and the labels, in each part by itself; one cell of each group.
+
+    Those of a group are alike on both sides, and would find each other.
+    """
     from scmi.estimators.neighbours.ksg import KSG
 
     ksg, bits = KSG(3, "euclidean"), 0.0
+    log_odds, shares, fold = log_odds[chosen], shares[chosen], fold[chosen]
     for i in np.unique(fold):
         odds = log_odds[fold == i]
         centred = odds - odds.mean(axis=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.typing import Bits, Index
 
 __all__ = ["LabelResult"]
@@ -29,10 +30,13 @@ class LabelResult:
     share
         ``mi / entropy``.
     mi_ksg
-        The same question by nearest neighbours among the held-out log odds, in bits.
+        The same question by nearest neighbours among the held-out log odds, in bits; of one cell of each group.
     pmi
         Of each cell: log2 p(label | x) / p(label) in bits, by a model that never saw its group. NaN for cells without a
         label.
+    pmi_local, pmi_local_se
+        Its mean over the 30 cells nearest in principal components, itself among them, and the standard error of that
+        over groups, in bits.
     log_odds
         Cells x labels: log2 p(label | x) / p(label), whatever its own label is.
     fold
@@ -42,6 +46,8 @@ class LabelResult:
         ``mi`` (what it adds to the whole), ``n_groups``.
     confusion
         Labels x labels, in bits: how much more likely than by its share the second label is held in cells of the first.
+    columns
+        How well the labels' means predict each column, held out: the share of its variance, with permuted null and p.
     kinds
         Which kind of model each part used.
     n_cells, n_groups
@@ -57,10 +63,13 @@ class LabelResult:
     share: float
     mi_ksg: float
     pmi: Bits = field(repr=False)
+    pmi_local: Bits = field(repr=False)
+    pmi_local_se: Bits = field(repr=False)
     log_odds: Bits = field(repr=False)
     fold: Index = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     confusion: pd.DataFrame = field(repr=False)
+    columns: FeatureInformation = field(repr=False)
     kinds: list[str]
     n_cells: int
     n_groups: int

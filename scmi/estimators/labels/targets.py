@@ -50,7 +50,11 @@ def _of_vector(labels: "pd.Series[Any]") -> Targets:
             raise TypeError(
                 "`labels` are numbers that are not whole. For numbers use `sm.lmi`, or cut them in classes."
             )
-    codes, names = pd.factorize(labels, sort=not isinstance(labels.dtype, pd.CategoricalDtype))
+    if isinstance(labels.dtype, pd.CategoricalDtype):  # in the order of the categories
+        labels = labels.cat.remove_unused_categories()
+        codes, names = labels.cat.codes.to_numpy(), labels.cat.categories
+    else:
+        codes, names = pd.factorize(labels, sort=True)
     shares = np.zeros((len(labels), len(names)))
     shares[codes >= 0, codes[codes >= 0]] = 1.0
     return Targets(shares, list(map(str, names)))

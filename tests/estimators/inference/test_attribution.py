@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 import scmi as sm
-from scmi.estimators.inference.attribution import FeatureMoments, _moments, held_out_information, summarise
+from scmi.estimators.inference.attribution import FeatureMoments, feature_moments, held_out_information, summarise
 from scmi.estimators.settings import Settings
 
 
@@ -139,8 +139,8 @@ def test_reading_in_parts_changes_nothing(fitted, monkeypatch):
     part = model.folds_[0]
     rows = np.flatnonzero(model.result_.fold == 0)[::-1].copy()
     arguments = (y, rows, part.scale_y, part.model.decoder_xy, part.held_out.x[::-1].copy())
-    whole = _moments(*arguments)
+    whole = feature_moments(*arguments)
     monkeypatch.setattr("scmi.estimators.inference.attribution.CHUNK", 37)
-    parts = _moments(*arguments)
+    parts = feature_moments(*arguments)
     for name in ("product", "square_true", "error", "cube", "n_above"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-5, atol=1e-3)
