@@ -4,6 +4,7 @@ from scmi.pl._embedding import pmi_embedding
 from scmi.pl._estimates import estimates
 from scmi.pl._gene_information import gene_information
 from scmi.pl._history import history
+from scmi.pl._label_information import label_information
 from scmi.pl._latent import latent
 from scmi.pl._markov import markov_test
 from scmi.pl._roc import roc
@@ -13,6 +14,7 @@ __all__ = [
     "estimates",
     "gene_information",
     "history",
+    "label_information",
     "latent",
     "markov_test",
     "pmi_embedding",

@@ -33,7 +33,7 @@ MANY_CELLS = 1500
 # Cells that a choice is made on: it needs no more.
 MAX_CHOSEN_ON = 6000
 # Calibration: by how much log odds may be enlarged, and the shares of cells whose label may be any, whatever their
-# features (mistaken labels).
+# features (mistaken labels). Of n cells that a model was judged by, at least half a cell's worth: none can be surer.
 HIGHEST_TRUST = 5.0
 MISTAKEN = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 MAX_STEPS = 100
@@ -225,7 +225,10 @@ def _best(
     every = [_judged(one, x, targets, reference, part, judged) for one in candidates]
     losses = [one.calibrated(0.0)[1] for one in every]
     best = int(np.argmin(losses))
-    calibration, _ = min((every[best].calibrated(mistaken) for mistaken in MISTAKEN), key=lambda found: found[1])
+    least = 0.5 / len(every[best].truth)
+    calibration, _ = min(
+        (every[best].calibrated(max(mistaken, least)) for mistaken in MISTAKEN), key=lambda found: found[1]
+    )
     return candidates[best], calibration, every[best].losses(calibration)
 
 

@@ -288,12 +288,16 @@ def _by_neighbours(log_odds: Values, shares: Values, fold: Index, chosen: Index)
 def _table(shares: Values, log_odds: Values, group: Index, names: list[str]) -> pd.DataFrame:
     n = shares.sum(axis=0)
     told = (shares * log_odds).sum(axis=0)
+    number = np.unique(group, return_inverse=True)[1]
+    by_group = np.zeros((number.max() + 1, len(names)))
+    np.add.at(by_group, number, shares * (log_odds - told / n))
     return pd.DataFrame(
         {
             "label": names,
             "n": n,
             "p": n / len(shares),
             "pmi": told / n,
+            "se": np.sqrt((by_group**2).sum(axis=0)) / n,
             "mi": told / len(shares),
             "n_groups": [len(np.unique(group[shares[:, k] > 0])) for k in range(len(names))],
         }

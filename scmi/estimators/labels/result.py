@@ -42,8 +42,8 @@ class LabelResult:
     fold
         Which part the cell was predicted in; -1 for cells without a label.
     table
-        A row per label: ``label``, ``n`` (cells), ``p`` (its share of them), ``pmi`` (mean bits of its cells),
-        ``mi`` (what it adds to the whole), ``n_groups``.
+        A row per label: ``label``, ``n`` (cells), ``p`` (its share of them), ``pmi`` (mean bits of its cells, of
+        -log2 ``p`` that there are) and its standard error ``se``, ``mi`` (what it adds to the whole), ``n_groups``.
     confusion
         Labels x labels, in bits: how much more likely than by its share the second label is held in cells of the first.
     columns
