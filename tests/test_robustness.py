@@ -32,6 +32,7 @@ MODEL = sm.LMI(preset=FAST, n_splits=1)
 GROUPS = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "model": MODEL}
 MARKOV = {"pair_key": "clone", "time_key": "day", "times": ("2", "6"), "replicate_key": "well", "model": MODEL}
 VECTORS = {f"p{i}": row for i, row in enumerate(X)}
+FATES = {"time_key": "day", "early": "2", "late": "6"}
 PAIRS = pd.DataFrame({"a": [f"p{i}" for i in range(30)], "b": [f"p{i}" for i in range(30, 60)]})
 
 
@@ -291,6 +292,26 @@ TABLE = [
         ((cells, "day"), {"model": sm.LMI(), "key_added": "a/b"}, ValueError, "`key_added` must be a name"),
     ),
     *rows(
+        "tl.label_information",
+        ((FRAME, "day"), {}, *NO_ADATA),
+        ((cells, "dy"), {}, KeyError, "Did not find `label_key='dy'` in `.obs`.*Did you mean 'day'"),
+        ((lambda: cells()[:40], "day"), {}, ValueError, "`adata` is a view"),
+        ((lambda: cells()[:30].copy(), "day"), {}, ValueError, "two or more"),
+        ((cells, "pt"), {}, TypeError, "`labels` are numbers that are not whole"),
+        ((cells, "X_map"), {}, ValueError, "`labels` as counts must be finite and not negative"),
+        ((cells, "day"), {"groups_key": "well"}, ValueError, "2 groups; 20 or more are needed"),
+        ((cells, "day"), {"groups_key": "wel"}, KeyError, "Did not find 'wel' in `adata.obs` or `adata.obsm`"),
+        ((cells, "day"), {"condition_on": "dy"}, KeyError, "Did not find `condition_on='dy'`"),
+        ((cells, "day"), {"strata": "dy"}, KeyError, "Did not find `strata='dy'`"),
+        ((lambda: cells(lane=[None] + ["a"] * 59), "day"), {"strata": "lane"}, ValueError, "is missing in 1 labelled"),
+        ((cells, "day"), {"use_rep": "X"}, KeyError, "Did not find `use_rep='X'`"),
+        ((cells, "day"), {"n_permutations": 1.5}, TypeError, "`n_permutations` must be an integer, got 1.5"),
+        ((cells, "day"), {"key_added": "a/b"}, ValueError, "`key_added` must be a name"),
+        ((with_nan, "day"), {}, ValueError, "adata.X has 1 NaN or infinite values"),
+        ((cells, "day"), *RNG),
+        ((cells, "day"), *NEGATIVE),
+    ),
+    *rows(
         "tl.interactions",
         ((VECTORS, PAIRS), {"held_out": "a"}, TypeError, "`held_out` must be a number, got 'a'"),
         ((VECTORS, PAIRS), {"n_repeats": 1.5}, TypeError, "`n_repeats` must be an integer, got 1.5"),
@@ -324,6 +345,12 @@ TABLE = [
             ((lambda key=key: cells({key: 3}),), {}, KeyError, rf"`.uns\['{key}'\]`. Run `sm.tl.{tool}` first"),
             ((lambda key=key: cells({key: {}}),), {}, KeyError, rf"`.uns\['{key}'\]`. Run `sm.tl.{tool}` first"),
         )
+    ),
+    *rows(
+        "pl.label_information",
+        ((FRAME,), {}, *NO_ADATA),
+        ((cells,), {}, KeyError, r"Did not find `.uns\['label_mi'\]"),
+        ((lambda: cells(uns={"label_mi": {"mi": 1.0}}),), {}, KeyError, "Run `sm.tl.label_information` first"),
     ),
     *rows(
         "pl.latent",
@@ -368,6 +395,32 @@ TABLE = [
         ((with_matrix(0), with_matrix(1), "clones"), {}, ValueError, r"`adata_a.obsm\['clones'\]` has .* negative"),
         ((*days(), "clone"), *RNG),
         ((*days(), "clone"), *NEGATIVE),
+    ),
+    *rows(
+        "pp.clone_fates",
+        ((FRAME, "clone", "well"), FATES, *NO_ADATA),
+        ((cells, "clone", "fate"), FATES, KeyError, "Did not find `fate_key='fate'`"),
+        ((cells, "clone", "well"), FATES | {"time_key": "time"}, KeyError, "Did not find `time_key='time'`"),
+        (
+            (cells, "clone", "well"),
+            FATES | {"early": "4"},
+            ValueError,
+            r"`early` names \['4'\], but `.obs\['day'\]` has",
+        ),
+        (
+            (cells, "clone", "well"),
+            FATES | {"late": ["2", "6"]},
+            ValueError,
+            "`early` and `late` have a time in common",
+        ),
+        (
+            (lambda: cells(clone=list(map(str, range(60)))), "clone", "well"),
+            FATES,
+            ValueError,
+            "No cell of `early` shares",
+        ),
+        ((lambda: cells()[:40], "clone", "well"), FATES, ValueError, "`adata` is a view"),
+        ((cells, "clone", "well"), FATES | {"key_added": "a/b"}, ValueError, "`key_added` must be a name"),
     ),
     *rows(
         "pp.recipe_lmi",

@@ -71,7 +71,7 @@ def label_information(
     ax.barh(at, told, height=BAR, color=color, linewidth=0, label="told by expression (90 % interval)")
     ax.errorbar(told, at, xerr=half, fmt="none", ecolor=foreground(ax), elinewidth=1, capsize=2)
     ax.axvline(0, color=foreground(ax), linewidth=0.6, zorder=0.5)
-    ax.set(yticks=at, ylim=(-0.6, len(table) - 0.4), xlabel="bits about the label, mean of its cells")
+    ax.set(yticks=at, ylim=(-0.6, len(table) - 0.4), xlabel="bits about the label")
     ax.set_yticklabels(table["label"])
     ax.set_ylabel(spaced(str(stored["params"]["label_key"])))
     open_frame(ax)

@@ -34,6 +34,14 @@ def markov(ax):
     return sm.pl.markov_test(ad.AnnData(uns={"markov_test": stored}), ax=ax)
 
 
+def labels(ax):
+    table = pd.DataFrame(
+        {"label": ["neutrophil", "monocyte", "basophil"], "p": [0.5, 0.3, 0.2], "pmi": [0.7, 0.2, -0.1]}
+    )
+    stored = {"table": table.assign(se=0.05), "params": {"label_key": "clone_fates"}}
+    return sm.pl.label_information(ad.AnnData(uns={"label_mi": stored}), ax=ax)
+
+
 def trend(adata, ax):
     sm.tl.pmi_trend(adata, "pseudotime", mask_obs="early", window=30, n_resamples=50)
     return sm.pl.pmi_trend(adata, color="fate", ax=ax)
@@ -47,6 +55,7 @@ DRAWINGS = {
     ),
     "gene_information": lambda _, ax: genes(ax),
     "history": lambda adata, ax: sm.pl.history(adata, ax=ax),
+    "label_information": lambda _, ax: labels(ax),
     "latent": lambda adata, ax: sm.pl.latent(adata, ax=ax),
     "markov_test": lambda _, ax: markov(ax),
     "roc": lambda _, ax: sm.pl.roc([1, 0, 1, 0], {"pMI": [4, 1, 3, 2], "correlation": [4, 3, 2, 1]}, ax=ax),
