@@ -56,7 +56,7 @@ def label_information(
     >>> adata = sm.datasets.lineage(300, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
     >>> day6 = adata[adata.obs["day"] == "6"].copy()
-    >>> sm.tl.label_information(day6, "fate", groups_key="clone", n_permutations=0)
+    >>> sm.tl.label_information(day6, "fate", groups_key="clone", model=sm.LMI(n_permutations=0))
     >>> ax = sm.pl.label_information(day6)
     """
     if not holds(adata, "adata", key, "table", "params"):

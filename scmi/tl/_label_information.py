@@ -16,7 +16,9 @@ from scmi.estimators.inputs.checks import seeded
 from scmi.estimators.inputs.pairing import linked
 from scmi.estimators.labels.information import label_information as estimate
 from scmi.estimators.labels.result import LabelResult
+from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import read_side
+from scmi.tl._model import as_model
 from scmi.tl._sides import described, side_of
 from scmi.typing import Rng
 
@@ -37,7 +39,7 @@ def label_information(
     layer: str | None = None,
     use_rep: str | None = None,
     mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
-    n_permutations: int = 999,
+    model: LMI | None = None,
     rng: Rng = 0,
     key_added: str = "label_mi",
     copy: bool = False,
@@ -67,8 +69,9 @@ def label_information(
     {layer}
     {use_rep}
     {mask_var}
-    n_permutations
-        Of the labels, for the p-value; 0 for no test.
+    model
+        Only its ``n_permutations`` has a meaning here: how many permutations of the labels the p-value is from, 0 for
+        no test. None takes the default of :class:`scmi.LMI`.
     {rng}
     {key_added}
     {copy}
@@ -116,10 +119,11 @@ def label_information(
     >>> adata = sm.datasets.lineage(300, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
     >>> day6 = adata[adata.obs["day"] == "6"].copy()
-    >>> sm.tl.label_information(day6, "fate", groups_key="clone", n_permutations=99)
+    >>> sm.tl.label_information(day6, "fate", groups_key="clone", model=sm.LMI(n_permutations=99))
     >>> 0 < day6.uns["label_mi"]["share"] < 1
     True
     """
+    n_permutations = as_model(model).n_permutations
     check_is_anndata(adata, "adata")
     check_key_added(key_added)
     if not copy:

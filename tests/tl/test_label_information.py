@@ -8,7 +8,7 @@ import pytest
 import scmi as sm
 from scmi.estimators import label_information
 
-HOW = {"groups_key": "clone", "n_permutations": 19}
+HOW = {"groups_key": "clone", "model": sm.LMI(n_permutations=19)}
 OBS = ["label_mi_pmi", "label_mi_pmi_local", "label_mi_pmi_local_se"]
 
 
@@ -65,13 +65,13 @@ def test_clone_mates_are_kept_together(late):
     """The same with a matrix of barcodes."""
     matrix = late.copy()
     matrix.obsm["clones"] = pd.get_dummies(matrix.obs["clone"]).to_numpy(dtype=int)
-    sm.tl.label_information(matrix, "fate", groups_key="clones", n_permutations=0)
+    sm.tl.label_information(matrix, "fate", groups_key="clones", model=sm.LMI(n_permutations=0))
     assert matrix.uns["label_mi"]["n_groups"] == late.uns["label_mi"]["n_groups"]
 
 
 def test_copy_and_key(late):
     before = late.copy()
-    other = sm.tl.label_information(late, "fate", n_permutations=0, key_added="other", copy=True)
+    other = sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0), key_added="other", copy=True)
     assert "other" not in late.uns and "other_pmi" in other.obs
     pd.testing.assert_frame_equal(late.obs, before.obs)
     assert np.isnan(other.uns["other"]["p"]) and len(other.uns["other"]["null"]) == 0
@@ -81,14 +81,14 @@ def test_a_representation_leaves_no_stale_genes(late):
     late.obsm["rep"] = np.asarray(
         late[:, late.var["highly_variable"]].X.toarray() if hasattr(late.X, "toarray") else late.X
     )[:, :20]
-    sm.tl.label_information(late, "fate", use_rep="rep", n_permutations=0)
+    sm.tl.label_information(late, "fate", use_rep="rep", model=sm.LMI(n_permutations=0))
     assert not [name for name in late.var if name.startswith("label_mi")]
 
 
 def test_cells_without_a_label(late):
     late.obs["some"] = late.obs["fate"].astype(object)
     late.obs.loc[late.obs_names[::3], "some"] = None
-    sm.tl.label_information(late, "some", n_permutations=0)
+    sm.tl.label_information(late, "some", model=sm.LMI(n_permutations=0))
     pmi = late.obs["label_mi_pmi"]
     assert pmi[::3].isna().all() and pmi[1::3].notna().all()
 

@@ -36,6 +36,8 @@ MAX_CHOSEN_ON = 6000
 # features (mistaken labels). Of n cells that a model was judged by, at least half a cell's worth: none can be surer.
 HIGHEST_TRUST = 5.0
 MISTAKEN = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+# A test hears log odds at no less than this trust: where none is deserved, all permutations would tie otherwise.
+LEAST_TESTED = 0.3
 MAX_STEPS = 100
 SMALLEST = 1e-12
 
@@ -112,10 +114,15 @@ class ClassModel(NamedTuple):
     calibration: Calibration
     kind: str
 
-    def log_probabilities(self, x: Features, reference: Values) -> Values:
-        """Natural logarithms, cells x classes; ``reference`` holds those of the classes without the features."""
+    def log_probabilities(self, x: Features, reference: Values) -> tuple[Values, Values]:
+        """Natural logarithms, cells x classes; ``reference`` holds those of the classes without the features.
+
+        And the same for a test, which a model that calibration has silenced would otherwise not take part in.
+        """
         scores = self.of(x) @ self.weights + self.bias
-        return self.calibration.log_probabilities(_against(scores, self.seen, reference), reference)
+        shift = _against(scores, self.seen, reference)
+        heard = self.calibration._replace(trust=max(self.calibration.trust, LEAST_TESTED))
+        return self.calibration.log_probabilities(shift, reference), heard.log_probabilities(shift, reference)
 
 
 class Candidate(NamedTuple):

@@ -141,9 +141,9 @@ def label_information(
 
     fold = partition(group, N_FOLDS, generator)
     overall = _frequencies(shares, condition, smoothing=False)
-    log_p, kinds = np.empty(shares.shape), []
+    log_p, tested, kinds = np.empty(shares.shape), np.empty(shares.shape), []
     for i in np.unique(fold):  # a part may be empty, where a group is larger than a part
-        log_p[fold == i], kind = _held_out(features, shares, group, condition, fold == i, generator)
+        log_p[fold == i], tested[fold == i], kind = _held_out(features, shares, group, condition, fold == i, generator)
         kinds.append(kind)
     log_odds = (log_p - overall) / LN2
     pmi = (shares * log_odds).sum(axis=1)
@@ -153,7 +153,7 @@ def label_information(
     null, p = np.empty(0), np.nan
     if n_permutations:
         exchangeable = np.unique(np.stack([fold, stratum, condition], axis=1), axis=0, return_inverse=True)[1].ravel()
-        null, p = _permuted(log_odds, shares, group, exchangeable, n_permutations, generator)
+        null, p = _permuted(log_odds, tested, shares, group, exchangeable, n_permutations, generator)
     local, local_se = local_mean(pmi, neighbourhoods(features.components.astype(np.float64)), group)
     entropy = float(-(shares * overall).sum(axis=1).mean() / LN2)
     return LabelResult(
@@ -241,28 +241,38 @@ def _held_out(
     condition: Index,
     out: NDArray[np.bool_],
     rng: np.random.Generator,
-) -> tuple[Values, str]:
-    """Log probabilities of the labels of cells that are left out, and the kind of model."""
+) -> tuple[Values, Values, str]:
+    """Log probabilities of the labels of cells that are left out, also for the test, and the kind of model."""
     training = ~out
     reference = _frequencies(shares, condition, smoothing=True, of=np.flatnonzero(training))
     model = fit_classes(features.take(training), shares[training], reference[training], group[training], rng)
-    return model.log_probabilities(features.take(out), reference[out]), model.kind
+    return *model.log_probabilities(features.take(out), reference[out]), model.kind
 
 
 def _permuted(
-    log_odds: Values, shares: Values, group: Index, exchangeable: Index, n_permutations: int, rng: np.random.Generator
+    log_odds: Values,
+    log_p: Values,
+    shares: Values,
+    group: Index,
+    exchangeable: Index,
+    n_permutations: int,
+    rng: np.random.Generator,
 ) -> tuple[Bits, float]:
-    """What permuted labels give, one cell of each group, and the p-value."""
-    tested = one_of_each(group, rng)
-    odds, truth = log_odds[tested], shares[tested]
-    permutations = permutations_within(np.unique(exchangeable[tested], return_inverse=True)[1], n_permutations, rng)
-    value = float((odds * truth).sum() / len(tested))
-    if (truth.max(axis=1) == 1).all():
-        label, every = truth.argmax(axis=1), np.arange(len(tested))
-        null = np.array([odds[every, label[order]].mean() for order in permutations])
-    else:
-        null = np.array([(odds * truth[order]).sum() / len(tested) for order in permutations])
-    return null, p_value(value, null)
+    """What permuted labels give in bits, one cell of each group; and the p-value, of the log probabilities."""
+    chosen = one_of_each(group, rng)
+    permutations = permutations_within(np.unique(exchangeable[chosen], return_inverse=True)[1], n_permutations, rng)
+    truth, every = shares[chosen], np.vstack([np.arange(len(chosen)), permutations])
+    one_each = bool((truth.max(axis=1) == 1).all())
+    label, cells = truth.argmax(axis=1), np.arange(len(chosen))
+
+    def means(of: Values) -> Bits:
+        of = of[chosen]
+        if one_each:
+            return np.array([of[cells, label[order]].mean() for order in every])
+        return np.array([(of * truth[order]).sum() / len(cells) for order in every])
+
+    tested = means(log_p)
+    return means(log_odds)[1:], p_value(float(tested[0]), tested[1:])
 
 
 def _by_neighbours(log_odds: Values, shares: Values, fold: Index, chosen: Index) -> float:

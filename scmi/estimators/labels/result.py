@@ -24,7 +24,8 @@ class LabelResult:
         Standard error over groups, and 90 % interval, in bits, the models being fixed.
     p, null
         One-sided, by permuting the labels of held-out groups (one cell of each); and what the permutations give, in
-        bits.
+        bits. Log odds that calibration has all but silenced are tested at three tenths of their size, so that p is then
+        not the share of ``null``.
     entropy
         H of the labels in bits (given the condition, where there is one): the most there is to know.
     share
