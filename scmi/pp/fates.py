@@ -62,7 +62,7 @@ def clone_fates(
     `adata.obsm["clone_fates"]` : DataFrame
         Cells x fates: how many late mates have each. 0 for cells that are not early, or whose clone has no late cell
         of a known fate.
-    `adata.obs["clone_fates"]` : category of strings
+    `adata.obs["clone_fates_main"]` : category of strings
         The most frequent fate (of equally many, the first in the order of the columns); missing where there is none.
 
     Raises
@@ -114,7 +114,7 @@ def clone_fates(
     write_together(
         Slots(
             target=adata,
-            obs={key_added: pd.Categorical.from_codes(main, pd.Index(names))},
+            obs={f"{key_added}_main": pd.Categorical.from_codes(main, pd.Index(names))},
             obsm={key_added: pd.DataFrame(own, index=adata.obs_names, columns=names)},
         )
     )

@@ -38,7 +38,7 @@ def test_by_hand(cells):
     assert counts.columns.tolist() == ["early", "x", "y"]
     assert counts.iloc[:4].to_numpy().tolist() == [[0, 1, 2], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
     assert (counts.iloc[4:] == 0).all(axis=None)
-    main = cells.obs["clone_fates"]
+    main = cells.obs["clone_fates_main"]
     assert main.iloc[:2].tolist() == ["y", "x"] and main.iloc[2:].isna().all()
 
 

@@ -107,7 +107,6 @@ def test_from_day_2_to_fate(_experiment):
     adata = _experiment.copy()
     sm.pp.clone_fates(adata, "clone", "fate", time_key="day", early="2", late="6")
     early = adata[adata.obs["day"] == "2"].copy()
-    del early.obs["clone_fates"]
     sm.tl.label_information(early, "clone_fates", **HOW)
     stored = early.uns["label_mi"]
     assert stored["n_cells"] == (early.obsm["clone_fates"].sum(axis=1) > 0).sum()
