@@ -75,7 +75,7 @@ def clone_fates(
     Examples
     --------
     >>> import scmi as sm
-    >>> adata = sm.datasets.lineage(100, n_genes=300)
+    >>> adata = sm.datasets.lineage(100, n_genes=500)
     >>> sm.pp.clone_fates(adata, "clone", "fate", time_key="day", early="2", late=["4", "6"])
     >>> adata.obsm["clone_fates"].columns.tolist() == adata.obs["fate"].cat.categories.tolist()
     True

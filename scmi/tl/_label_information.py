@@ -128,7 +128,7 @@ def label_information(
     check_key_added(key_added)
     if not copy:
         check_writable(adata, "adata")
-    if 0 in adata.shape:
+    if adata.n_obs == 0 or (adata.n_vars == 0 and use_rep is None):
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     labels = _labels(adata, label_key)
     groups = None if groups_key is None else _groups(adata, groups_key)

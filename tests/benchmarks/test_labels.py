@@ -101,10 +101,10 @@ def test_mixtures():
 def test_p_is_uniform_and_intervals_cover():
     rng = np.random.default_rng(0)
     p = []
-    for seed in range(200):
+    for seed in range(100):
         label = rng.integers(0, 3, 100)
         p.append(label_information(rng.normal(size=(100, 5)), label, n_permutations=99, rng=seed).p)
-    fit = kstest(np.array(p) - rng.random(200) / 100, "uniform").pvalue
+    fit = kstest(np.array(p) - rng.random(100) / 100, "uniform").pvalue
     print(f"\nKS p {fit:.3f}, share at or below .05 {np.mean(np.array(p) <= 0.05):.3f}")
     estimates = []
     for seed in range(60):
