@@ -25,7 +25,7 @@ class LabelResult:
     p, null
         One-sided, by permuting the labels of held-out groups (one cell of each); and what the permutations give, in
         bits. Log odds that calibration has all but silenced are tested at three tenths of their size, so that p is then
-        not the share of ``null``.
+        not the share of ``null``; and where models say the same of every cell, p is 1.
     entropy
         H of the labels in bits (given the condition, where there is one): the most there is to know.
     share
