@@ -91,6 +91,12 @@ def simulated():
     for axis, ax in zip((1, 2), axes, strict=True):
         sm.pl.latent(adata, axis=axis, ax=ax)
     save("latent", figure)
+
+    late = adata[adata.obs["day"] == "6"].copy()
+    sm.tl.label_information(late, "fate", groups_key="clone")
+    figure, ax = panel(height=2.2)
+    sm.pl.label_information(late, ax=ax)
+    save("label_information", figure)
     return adata
 
 
