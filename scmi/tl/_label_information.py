@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
-from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable, gene_mask
+from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable
 from scmi._version import __version__
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.permutation import benjamini_hochberg
@@ -16,10 +16,12 @@ from scmi.estimators.inputs.checks import seeded
 from scmi.estimators.inputs.pairing import linked
 from scmi.estimators.labels.information import label_information as estimate
 from scmi.estimators.labels.result import LabelResult
+from scmi.estimators.labels.targets import as_targets
 from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import read_side
 from scmi.tl._model import as_model
-from scmi.tl._sides import described, side_of
+from scmi.tl._sides import Population, described, side_of
+from scmi.tl._stored import derived_from, gene_columns
 from scmi.typing import Rng
 
 if TYPE_CHECKING:
@@ -163,20 +165,19 @@ def label_information(
     }
     if copy:
         adata = adata.copy()
-    write_together(_slots(adata, result, key_added, asked))
+    write_together(_slots(side._replace(target=adata), result, key_added, asked))
     return adata if copy else None
 
 
 def _labels(adata: "AnnData", label_key: str) -> Any:
     """A column of labels, or counts of them."""
-    if label_key in adata.obs.columns:
-        if label_key in adata.obsm:
-            raise ValueError(f"`label_key={label_key!r}` names both a column of `.obs` and an entry of `.obsm`.")
-        return adata.obs[label_key]
-    if isinstance(label_key, str) and label_key in adata.obsm:
+    in_obs, in_obsm = label_key in adata.obs.columns, label_key in adata.obsm
+    if in_obs and in_obsm:
+        raise ValueError(f"`label_key={label_key!r}` names both a column of `.obs` and an entry of `.obsm`.")
+    if in_obsm:
         return adata.obsm[label_key]
     check_column(adata, "label_key", label_key)
-    raise AssertionError  # the check has raised
+    return adata.obs[label_key]
 
 
 def _groups(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
@@ -192,7 +193,7 @@ def _known(adata: "AnnData", argument: str, column: str, labels: Any) -> NDArray
     """Codes of a column that every labelled cell has to have."""
     check_column(adata, argument, column)
     codes, _ = pd.factorize(adata.obs[column])
-    labelled = labels.notna().to_numpy() if isinstance(labels, pd.Series) else np.ones(adata.n_obs, dtype=bool)
+    labelled = as_targets(labels).shares.sum(axis=1) > 0
     missing = int((codes[labelled] < 0).sum())
     if missing:
         raise ValueError(f"`.obs[{column!r}]`, given as `{argument}`, is missing in {missing} labelled cells; fill it.")
@@ -200,21 +201,11 @@ def _known(adata: "AnnData", argument: str, column: str, labels: Any) -> NDArray
     return known
 
 
-def _slots(adata: "AnnData", result: LabelResult, key: str, asked: dict[str, Any]) -> Slots:
-    var = {}
+def _slots(side: Population, result: LabelResult, key: str, asked: dict[str, Any]) -> Slots:
+    adata, column, var = side.target, f"{key}_r2", {}
     if asked["use_rep"] is None:
-        mask = gene_mask(adata, "adata", asked["mask_var"])
-        used = slice(None) if mask is None else mask
-        for end, values in (
-            ("", result.columns.r2),
-            ("_null", result.columns.null),
-            ("_p", result.columns.p),
-            ("_q", benjamini_hochberg(result.columns.p)),
-        ):
-            column = np.full(adata.n_vars, np.nan)
-            column[used] = values
-            var[f"{key}_r2{end}"] = column
-    stale = [name for name in (f"{key}_r2{end}" for end in ("", "_null", "_p", "_q")) if name in adata.var.columns]
+        var = gene_columns(side, result.columns, asked["mask_var"], column)
+        var[f"{column}_q"] = benjamini_hochberg(var[f"{column}_p"])
     stored = {
         "mi": result.mi,
         "se": result.se,
@@ -240,5 +231,10 @@ def _slots(adata: "AnnData", result: LabelResult, key: str, asked: dict[str, Any
         obsm={f"X_{key}": result.log_odds.astype(np.float32)},
         var=var,
         uns={key: stored},
-        stale_var=[name for name in stale if name not in var],
+        stale_var=[
+            name
+            for name in (column + end for end in ("", "_null", "_p", "_q"))
+            if name in adata.var.columns and name not in var
+        ],
+        stale_uns=derived_from(adata, key),
     )

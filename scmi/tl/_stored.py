@@ -19,7 +19,7 @@ from scmi.typing import Index
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "store"]
+__all__ = ["REVERSE", "derived_from", "gene_columns", "store"]
 
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
@@ -70,8 +70,8 @@ def store(
         slots.obsm[f"X_{key}"][of_side.rows] = latent
     if asked["use_rep"] is None:
         reverse = REVERSE if one_object else ""
-        of_a.var |= _genes(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
-        of_b.var |= _genes(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
+        of_a.var |= gene_columns(side_a, model.information_x_, asked["mask_var"], f"{key}_r2{reverse}")
+        of_b.var |= gene_columns(side_b, model.information_y_, asked["mask_var"], f"{key}_r2")
     write_together(*([of_a] if one_object else [of_a, of_b]))
 
 
@@ -134,19 +134,23 @@ def _missing(adata: "AnnData", key: str, n_latent: int, uns: dict[str, Any]) -> 
         obsm={f"X_{key}": np.full((adata.n_obs, n_latent), np.nan, dtype=np.float32)},
         uns={key: uns},
         stale_var=[name for name in columns if name in adata.var.columns],
-        # What others made of the earlier estimate, under whatever name: a trend of old pMI would be drawn beside the
-        # new.
-        stale_uns=[name for name in adata.uns if _is_derived(adata, name, key)],
+        stale_uns=derived_from(adata, key),
     )
 
 
-def _is_derived(adata: "AnnData", name: str, key: str) -> bool:
-    return holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
+def derived_from(adata: "AnnData", key: str) -> list[str]:
+    """What others made of an earlier result, under whatever name: a trend of old pMI would be drawn beside the new."""
+    return [
+        name
+        for name in adata.uns
+        if holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
+    ]
 
 
-def _genes(
+def gene_columns(
     side: Population, information: FeatureInformation, mask_var: str | NDArray[np.bool_] | None | Default, column: str
 ) -> dict[str, NDArray[np.float64]]:
+    """R2, its null and p of the genes that were used, as columns of all genes."""
     mask = gene_mask(side.target, side.name, mask_var)
     used = slice(None) if mask is None else mask
     columns = {}

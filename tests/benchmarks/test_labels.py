@@ -9,7 +9,6 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import logsumexp
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegressionCV
@@ -20,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 import scmi as sm
 from scmi.estimators import label_information
 from tests.conftest import DATA
+from tests.estimators.labels._mixtures import mixture
 
 from .test_state_fate import load, main_fate
 
@@ -38,22 +38,6 @@ SETTINGS = [
     (5000, 40, 100, 2.0, True, 0.0),
     (20000, 10, 100, 1.5, False, 0.0),
 ]
-
-
-def mixture(n, n_labels, d, apart, uneven, mistaken, seed):
-    """Gaussians about centres in three dimensions; labels, and the bits of every cell by Bayes' rule."""
-    rng = np.random.default_rng(seed)
-    share = rng.dirichlet(np.full(n_labels, 1.5 if uneven else 50.0))
-    m = min(d, 3)
-    centre = apart * rng.normal(size=(n_labels, m))
-    label = rng.choice(n_labels, n, p=share)
-    x = rng.normal(size=(n, d))
-    x[:, :m] += centre[label]
-    odds = -0.5 * ((x[:, None, :m] - centre) ** 2).sum(axis=2) + np.log(share)
-    p = np.exp(odds - logsumexp(odds, axis=1, keepdims=True))
-    label = np.where(rng.random(n) < mistaken, rng.choice(n_labels, n, p=share), label)
-    p = (1 - mistaken) * p + mistaken * share
-    return x, label, np.log2(p[np.arange(n), label] / share[label])
 
 
 def held_out_bits(model, x, label):

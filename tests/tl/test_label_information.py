@@ -85,6 +85,15 @@ def test_a_representation_leaves_no_stale_genes(late):
     assert not [name for name in late.var if name.startswith("label_mi")]
 
 
+def test_another_run_leaves_nothing_of_the_one_before(late):
+    """A trend of old pMI would be drawn beside the new."""
+    sm.tl.pmi_trend(late, "pseudotime", key="label_mi", pair_key="clone", window=30, n_resamples=5, key_added="mine")
+    sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0), key_added="other")
+    assert "mine" in late.uns
+    sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
+    assert "mine" not in late.uns and "other" in late.uns
+
+
 def test_cells_without_a_label(late):
     late.obs["some"] = late.obs["fate"].astype(object)
     late.obs.loc[late.obs_names[::3], "some"] = None

@@ -114,6 +114,8 @@ def growth_of(
     gained = np.full(pmi.shape, np.nan)
     for number, at, x, y in halves:
         parts = [np.arange(len(at))] if corrected else split(groups[at], 0.5, rng)
+        if min(map(len, parts)) <= ksg.k:  # as where one group is most of the pairs, or k is large
+            continue
         for part in parts:
             gained[number, at[part]] = pmi[number, at[part]] - ksg.pointwise(x[part], y[part])
     of_pair = gained.mean(axis=0)

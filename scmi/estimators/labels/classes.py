@@ -53,18 +53,18 @@ class Features(NamedTuple):
     components
         Cells x leading principal components.
     columns
-        Cells x standardised columns, where they fit in memory.
+        Cells x standardised columns; of no columns where they don't fit in memory.
     """
 
     components: Floats
-    columns: Floats | None
+    columns: Floats
 
     def __len__(self) -> int:
         return len(self.components)
 
     def take(self, cells: Index | NDArray[np.bool_]) -> "Features":
         """Those of some of the cells."""
-        return Features(self.components[cells], None if self.columns is None else self.columns[cells])
+        return Features(self.components[cells], self.columns[cells])
 
 
 class Calibration(NamedTuple):
@@ -162,16 +162,20 @@ def fit_classes(x: Features, targets: Values, reference: Values, groups: Index, 
     # One thread: many small products, between which the threads of a BLAS would wait for each other.
     with threadpool_limits(limits=1, user_api="blas"):
         some = rng.permutation(len(x))[:MAX_CHOSEN_ON]
+        # Cells that are all of one group can only be left out one by one.
+        known = groups[some] if len(np.unique(groups[some])) > 1 else np.arange(len(some))
+        part = partition(known, N_PARTS, rng)
+        present = np.unique(part)  # a group may be larger than a part, and leave another empty
+        judged = present[:1] if len(some) > MANY_CELLS else present
+        of_judged = known[np.isin(part, judged)]
         chosen_on = x.take(some)
-        part = partition(groups[some], N_PARTS, rng)
-        judged = range(1 if len(some) > MANY_CELLS else N_PARTS)
-        of_judged = groups[some][np.isin(part, judged)]
-        best: tuple[Candidate, Calibration, Values] | None = None
-        for candidates in _candidates(chosen_on, rng):
-            rival = _best(candidates, chosen_on, targets[some], reference[some], part, judged)
-            if best is None or _beats(rival[2], best[2], of_judged):
+        best, *rivals = (
+            _best(candidates, chosen_on, targets[some], reference[some], part, judged)
+            for candidates in _candidates(chosen_on, rng)
+        )
+        for rival in rivals:
+            if _beats(rival[2], best[2], of_judged):
                 best = rival
-        assert best is not None
         candidate, calibration, _ = best
         of = candidate.learn(x, targets)
         return ClassModel(of, *_logistic(of(x), targets, candidate.variance), calibration, candidate.kind)
@@ -184,7 +188,7 @@ def _candidates(x: Features, rng: np.random.Generator) -> list[list[Candidate]]:
         [Candidate("linear", _fixed(_components), variance) for variance in LINEAR],
         [Candidate("kernel", _fixed(kernel), variance) for kernel in kernels for variance in KERNEL],
     ]
-    if x.columns is not None:
+    if x.columns.shape[1]:
         kinds.insert(1, [Candidate("sparse", partial(_means, level=level), OF_MEANS) for level in LEVELS])
     return kinds
 
@@ -226,7 +230,7 @@ def _best(
     targets: Values,
     reference: Values,
     part: Index,
-    judged: Sequence[int],
+    judged: Index,
 ) -> tuple[Candidate, Calibration, Values]:
     """The best of a kind, its calibration, and the loss of each judged cell after it."""
     every = [_judged(one, x, targets, reference, part, judged) for one in candidates]
@@ -240,7 +244,7 @@ def _best(
 
 
 def _judged(
-    candidate: Candidate, x: Features, targets: Values, reference: Values, part: Index, judged: Sequence[int]
+    candidate: Candidate, x: Features, targets: Values, reference: Values, part: Index, judged: Index
 ) -> _Judged:
     """In the order of the cells, so that rivals can be compared cell by cell."""
     shifts, kept = [], []
@@ -299,7 +303,6 @@ def _components(x: Features) -> Floats:
 def _means(x: Features, targets: Values, level: float) -> Map:
     """Scores of the classes: products with their means, each entry moved towards 0 by some of its standard errors."""
     columns = x.columns
-    assert columns is not None
     n = targets.sum(axis=0)
     present = n > 0
     share = (targets[:, present] / n[present]).astype(np.float32)
@@ -308,7 +311,7 @@ def _means(x: Features, targets: Values, level: float) -> Map:
     thin = np.sign(apart) * np.maximum(np.abs(apart) - level * error, 0)
     spread = float((columns @ thin.T).std())
     axes = (thin.T / max(spread, SMALLEST)).astype(np.float32)
-    return lambda cells: np.zeros((len(cells), 1), np.float32) if cells.columns is None else cells.columns @ axes
+    return lambda cells: cells.columns @ axes
 
 
 def _kernel(components: Floats, width: float, rng: np.random.Generator) -> Map:

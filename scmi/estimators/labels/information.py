@@ -209,7 +209,8 @@ def _features(matrix: Matrix, scale: "Scale", known: Index, rng: np.random.Gener
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     layer, _ = principal_components(rows, N_COMPONENTS, rng, generator).layers(N_COMPONENTS)
     fits = 4 * len(known) * rows.n_features <= MAX_BYTES
-    return Features(encode(layer, rows, known), rows.batch(known).numpy() if fits else None)
+    columns = rows.batch(known).numpy() if fits else np.empty((len(known), 0), np.float32)
+    return Features(encode(layer, rows, known), columns)
 
 
 def _frequencies(shares: Values, condition: Index, *, smoothing: bool, of: Index | None = None) -> Values:

@@ -61,6 +61,12 @@ def test_splits_are_averaged_and_what_was_not_compared_is_left_out():
     assert np.isnan(none.growth) and none.levelled
 
 
+@pytest.mark.parametrize("groups", [np.zeros(60, int), np.r_[np.zeros(58, int), 1, 2]])
+def test_pairs_that_cannot_be_halved_are_not_compared(groups):
+    found = grown(np.full((1, 60), 0.5), [OfHalf(0, np.arange(60), *pairs(60, 1.0, 0))], groups)
+    assert np.isnan(found.growth) and found.levelled
+
+
 def test_what_is_expected_of_twice_the_barcodes():
     learning = Learning(mi=0.5, growth=0.1, se=0.02)
     assert not learning.levelled

@@ -5,28 +5,12 @@ import pandas as pd
 import polars
 import pytest
 import scipy.sparse as sp
-from scipy.special import logsumexp
 
 import scmi as sm
 from scmi.estimators import TooFew, label_information
+from tests.estimators.labels._mixtures import mixture
 
 QUICK = {"n_permutations": 19}
-
-
-def mixture(n, n_labels, d, apart, seed, mistaken=0.0):
-    """Gaussians of unit variance about centres in three of d dimensions; labels, and bits of every cell."""
-    rng = np.random.default_rng(seed)
-    share = rng.dirichlet(np.full(n_labels, 5.0))
-    m = min(d, 3)
-    centre = apart * rng.normal(size=(n_labels, m))
-    label = rng.choice(n_labels, n, p=share)
-    x = rng.normal(size=(n, d))
-    x[:, :m] += centre[label]
-    odds = -0.5 * ((x[:, None, :m] - centre) ** 2).sum(axis=2) + np.log(share)
-    p = np.exp(odds - logsumexp(odds, axis=1, keepdims=True))
-    label = np.where(rng.random(n) < mistaken, rng.choice(n_labels, n, p=share), label)
-    p = (1 - mistaken) * p + mistaken * share
-    return x, label, np.log2(p[np.arange(n), label] / share[label])
 
 
 @pytest.mark.parametrize(
@@ -34,7 +18,7 @@ def mixture(n, n_labels, d, apart, seed, mistaken=0.0):
     [(200, 2, 1, 1.0, 0), (300, 2, 100, 1.5, 0), (600, 5, 10, 1.5, 0.2), (600, 12, 30, 2.0, 0)],
 )
 def test_mixtures(n, n_labels, d, apart, mistaken):
-    x, label, bits = mixture(n, n_labels, d, apart, n + d, mistaken)
+    x, label, bits = mixture(n, n_labels, d, apart, False, mistaken, seed=n + d)
     result = label_information(x, label, **QUICK)
     # What the Bayes rule tells of these very cells; models lose .01 to .15 of it, and can't tell more.
     assert bits.mean() - 0.2 < result.mi < bits.mean() + result.se
@@ -43,7 +27,7 @@ def test_mixtures(n, n_labels, d, apart, mistaken):
 
 
 def test_the_parts_add_up():
-    x, label, _ = mixture(300, 4, 5, 1.5, 0)
+    x, label, _ = mixture(300, 4, 5, 1.5, False, 0.0, seed=0)
     names = np.array(["a", "b", "c", "d"])[label]
     result = label_information(x, names, **QUICK)
     share = pd.Series(names).value_counts(normalize=True)
@@ -106,7 +90,7 @@ def test_beyond_a_condition():
 
 
 def test_counts_are_shares_of_a_cell():
-    x, label, _ = mixture(300, 3, 4, 1.5, 3)
+    x, label, _ = mixture(300, 3, 4, 1.5, False, 0.0, seed=3)
     vector = label_information(x, label, **QUICK)
     counts = 7 * np.eye(3, dtype=int)[label]
     for same in (counts, sp.csr_matrix(counts), pd.DataFrame(counts, columns=["0", "1", "2"])):
@@ -122,7 +106,7 @@ def test_counts_are_shares_of_a_cell():
     "of", [list, np.array, pd.Series, pd.Categorical, polars.Series, lambda v: pd.array(v, dtype="string")]
 )
 def test_labels_of_every_kind(of):
-    x, label, _ = mixture(120, 3, 3, 1.5, 4)
+    x, label, _ = mixture(120, 3, 3, 1.5, False, 0.0, seed=4)
     text = [f"fate {i}" for i in label]
     expected = label_information(x, np.array(text), **QUICK)
     found = label_information(x, of(text), **QUICK)
@@ -131,7 +115,7 @@ def test_labels_of_every_kind(of):
 
 
 def test_cells_without_a_label_are_left_out():
-    x, label, _ = mixture(200, 2, 3, 1.5, 5)
+    x, label, _ = mixture(200, 2, 3, 1.5, False, 0.0, seed=5)
     some = pd.Series(label, dtype="Int64")
     some[::4] = pd.NA
     result = label_information(x, some, **QUICK)
@@ -141,14 +125,14 @@ def test_cells_without_a_label_are_left_out():
 
 
 def test_columns_that_tell():
-    x, label, _ = mixture(400, 3, 8, 2.0, 6)
+    x, label, _ = mixture(400, 3, 8, 2.0, False, 0.0, seed=6)
     columns = label_information(x, label, **QUICK).columns
     assert columns.r2[:3].min() > 0.1 and columns.p[:3].max() < 1e-6
     assert columns.r2[3:].max() < 0.05 and columns.p[3:].min() > 0.005
 
 
 def test_the_same_seed_gives_the_same_numbers():
-    x, label, _ = mixture(150, 3, 3, 1.5, 7)
+    x, label, _ = mixture(150, 3, 3, 1.5, False, 0.0, seed=7)
     one, again = (label_information(x, label, rng=3, **QUICK) for _ in range(2))
     np.testing.assert_array_equal(one.pmi, again.pmi)
     np.testing.assert_array_equal(one.null, again.null)
@@ -158,7 +142,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 def test_a_label_that_a_part_lacks_costs_nothing():
     """One group alone has the label: whoever predicts it has never seen it."""
-    x, label, _ = mixture(200, 2, 3, 2.0, 8)
+    x, label, _ = mixture(200, 2, 3, 2.0, False, 0.0, seed=8)
     label = label.astype(object)
     label[:3] = "rare"
     with pytest.warns(UserWarning, match="1 of 3 labels occur in fewer than 5 groups.*'rare'"):
@@ -193,3 +177,13 @@ def test_it_is_what_the_simulator_tells():
     clone = np.where(clone < 0, 1000 + np.arange(len(clone)), clone)  # without a barcode by themselves
     result = label_information(late.X, late.obs["fate"], groups=clone, **QUICK)
     assert result.share > 0.3
+
+
+@pytest.mark.parametrize("in_one", [0.5, 0.7, 0.9, 0.95])
+def test_a_group_larger_than_a_part(in_one):
+    """It leaves parts empty, or is all that there is to learn from."""
+    x, label, _ = mixture(400, 2, 3, 2.0, False, 0.0, seed=9)
+    group = np.maximum(np.arange(400) - int(400 * in_one), -1)
+    result = label_information(x, label, groups=group, **QUICK)
+    assert np.isfinite(result.pmi).all() and np.isfinite(result.columns.r2).all()
+    assert result.n_groups == len(np.unique(group))
