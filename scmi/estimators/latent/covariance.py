@@ -1,17 +1,17 @@
 """The cross-covariance of a training half and of its parts, from sums that are worked out once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scmi.estimators.inputs.pairing import Draw
+from scmi.estimators.inputs.pairing import Pairing
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
-from .half import Half, Part, batches, fitting_pairs
+from .half import CHUNK, MAX_FITTED, Half, Part, batches, fitting_pairs
 
 __all__ = ["Covariances", "CrossSums"]
 
@@ -30,11 +30,11 @@ class CrossSums(NamedTuple):
     xy: Tensor
 
     @classmethod
-    def of(cls, x: Rows, y: Rows, pairs: Draw) -> Self:
-        """Those of some pairs."""
+    def of(cls, batches_of_both: Iterator[tuple[Tensor, Tensor]]) -> Self:
+        """Those of matching batches."""
         n = 0
         sums: list[Tensor] = []
-        for u, v in zip(batches(x, pairs.row_x), batches(y, pairs.row_y), strict=True):
+        for u, v in batches_of_both:
             n += len(u)
             added = [u.sum(dim=0), v.sum(dim=0), u.square().sum(dim=0), v.square().sum(dim=0), u.T @ v]
             sums = [total + more for total, more in zip(sums, added, strict=True)] if sums else added
@@ -77,15 +77,23 @@ class Covariances:
 
     def __init__(self, half: Half, parts: Sequence[Part], rng: np.random.Generator) -> None:
         self._half = half
-        pairs = fitting_pairs(half.pairing, half.training, rng)
-        sums = []
-        for fitted, _ in parts:
-            left_out = ~np.isin(pairs.barcode, fitted)
-            sums.append(CrossSums.of(half.x, half.y, Draw(*(part[left_out] for part in pairs))))
-        self.whole = sums[0] if sums else CrossSums.of(half.x, half.y, pairs)
+        barcodes = rng.permutation(half.training)[:MAX_FITTED]
+        sums = [self._sums(barcodes[~np.isin(barcodes, fitted)], rng) for fitted, _ in parts]
+        self.whole = sums[0] if sums else self._sums(barcodes, rng)
         for more in sums[1:]:
             self.whole = self.whole.combined(more, 1)
         self._left_out = sums
+
+    def _sums(self, barcodes: Index, rng: np.random.Generator) -> CrossSums:
+        """Over all couples of cells of each barcode at once: their mean product is the product of their means.
+
+        Where both sides hold the same cells, which are no couple of themselves, couples are drawn.
+        """
+        half = self._half
+        if half.pairing.same is None:
+            return CrossSums.of(_barcode_means(half.x, half.y, half.pairing, barcodes))
+        pairs = fitting_pairs(half.pairing, barcodes, rng)
+        return CrossSums.of(zip(batches(half.x, pairs.row_x), batches(half.y, pairs.row_y), strict=True))
 
     @staticmethod
     def fit_in_memory(half: Half) -> bool:
@@ -100,4 +108,30 @@ class Covariances:
         """Those of some barcodes of the half."""
         if len(barcodes) == len(self._half.training):
             return self.whole
-        return CrossSums.of(self._half.x, self._half.y, fitting_pairs(self._half.pairing, barcodes, rng))
+        return self._sums(rng.permutation(barcodes)[:MAX_FITTED], rng)
+
+
+def _barcode_means(x: Rows, y: Rows, pairing: Pairing, barcodes: Index) -> Iterator[tuple[Tensor, Tensor]]:
+    """The mean of each barcode's rows, on both sides, some thousand barcodes at a time."""
+    for start in range(0, len(barcodes), CHUNK):
+        some = pairing.take(barcodes[start : start + CHUNK], barcodes[start : start + CHUNK])
+        yield (
+            _means(x, some.indptr_x, some.rows_x),
+            _means(y, some.indptr_y, some.rows_y),
+        )
+
+
+def _means(side: Rows, indptr: Index, rows: Index) -> Tensor:
+    """The mean of each run of rows."""
+    count = np.diff(indptr)
+    if len(rows) == len(count):
+        return side.batch(rows)
+    owner = torch.from_numpy(np.repeat(np.arange(len(count)), count))
+    total: Tensor | None = None
+    for start in range(0, len(rows), CHUNK):
+        batch = side.batch(rows[start : start + CHUNK])
+        if total is None:
+            total = torch.zeros((len(count), batch.shape[1]), dtype=batch.dtype, device=batch.device)
+        total.index_add_(0, owner[start : start + CHUNK].to(batch.device), batch)
+    assert total is not None
+    return total / torch.from_numpy(count).to(total)[:, None]
