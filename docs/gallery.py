@@ -59,6 +59,7 @@ def genes_recovered(adata):
 def simulated():
     """A simulated lineage tracing, a quarter of the README's."""
     adata = sm.datasets.lineage(800, n_genes=500)
+    adata.layers["counts"] = adata.X.copy()
     sm.pp.recipe_lmi(adata, n_top_genes=300)
     how = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
     sm.tl.lmi(adata, **how)
@@ -97,6 +98,11 @@ def simulated():
     figure, ax = panel(height=2.2)
     sm.pl.label_information(late, ax=ax)
     save("label_information", figure)
+
+    sm.tl.depth_scaling(adata, **how, counts_layer="counts")
+    figure, ax = panel(height=3.2)
+    sm.pl.depth_scaling(adata, ax=ax)
+    save("depth_scaling", figure)
     return adata
 
 

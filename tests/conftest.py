@@ -114,6 +114,15 @@ def larry(_larry):
     return _larry.copy()
 
 
+@pytest.fixture(scope="session")
+def anchors():
+    """The folder of published results, as tables."""
+    path = DATA / ".." / "anchors"
+    if not path.exists():
+        pytest.skip(f"no {path}; set SCMI_TEST_DATA")
+    return path
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield

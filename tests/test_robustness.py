@@ -30,6 +30,7 @@ QUICK = settings(max_examples=15, deadline=None, derandomize=True)
 X, Y = np.random.default_rng(0).normal(size=(2, 60, 3))
 MODEL = sm.LMI(preset=FAST, n_splits=1)
 GROUPS = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6"), "model": MODEL}
+PAIRED = {name: GROUPS[name] for name in ("pair_key", "groupby", "groups")}
 MARKOV = {"pair_key": "clone", "time_key": "day", "times": ("2", "6"), "replicate_key": "well", "model": MODEL}
 VECTORS = {f"p{i}": row for i, row in enumerate(X)}
 FATES = {"time_key": "day", "early": "2", "late": "6"}
@@ -63,6 +64,16 @@ def with_nan():
     adata = cells()
     adata.X[3, 2] = np.nan
     return adata
+
+
+def with_counts(largest=5):
+    adata = cells()
+    adata.X = np.random.default_rng(0).integers(0, largest + 1, size=adata.shape).astype(np.float32)
+    return adata
+
+
+def without_counts():
+    return with_counts(0)
 
 
 def days(rows=slice(None)):
@@ -313,6 +324,22 @@ TABLE = [
         ((cells, "day"), *NEGATIVE),
     ),
     *rows(
+        "tl.depth_scaling",
+        ((FRAME,), PAIRED, TypeError, "`adata_a` must be an AnnData"),
+        ((cells,), PAIRED, ValueError, "must hold counts: whole numbers"),
+        ((cells,), {**PAIRED, "counts_layer": "raw"}, KeyError, "Did not find `counts_layer='raw'`"),
+        ((cells,), {**PAIRED, "n_depths": 2.5}, TypeError, "`n_depths` must be an integer"),
+        ((cells,), {**PAIRED, "thin": "x"}, ValueError, "thin='x' is not known"),
+        ((cells,), {**PAIRED, "model": "LMI"}, *NO_LMI),
+        ((cells,), {**PAIRED, "key_added": "a/b"}, ValueError, "`key_added` must be a name"),
+        ((cells,), {"label_key": "dy"}, ValueError, "must hold counts: whole numbers"),
+        ((with_counts,), {"label_key": "dy"}, KeyError, "Did not find `label_key='dy'`"),
+        ((with_counts,), {**PAIRED, "depths": [1, 2, np.nan]}, ValueError, "`depths` must hold three or more"),
+        ((with_counts,), {**PAIRED, "depths": [1, 2, 1e9]}, ValueError, "counts can only be thinned"),
+        ((with_counts,), {**PAIRED, "pair_key": "cln"}, KeyError, "Did not find 'cln'"),
+        ((without_counts,), PAIRED, ValueError, "no cell with a partner has counts"),
+    ),
+    *rows(
         "tl.interactions",
         ((VECTORS, PAIRS), {"held_out": "a"}, TypeError, "`held_out` must be a number, got 'a'"),
         ((VECTORS, PAIRS), {"n_repeats": 1.5}, TypeError, "`n_repeats` must be an integer, got 1.5"),
@@ -352,6 +379,13 @@ TABLE = [
         ((FRAME,), {}, *NO_ADATA),
         ((cells,), {}, KeyError, r"Did not find `.uns\['label_mi'\]"),
         ((lambda: cells(uns={"label_mi": {"mi": 1.0}}),), {}, KeyError, "Run `sm.tl.label_information` first"),
+    ),
+    *rows(
+        "pl.depth_scaling",
+        ((FRAME,), {}, *NO_ADATA),
+        ((cells,), {}, KeyError, r"Did not find `.uns\['depth_scaling'\]`. Run `sm.tl.depth_scaling` first"),
+        ((lambda: {"a": cells()},), {}, KeyError, "in 'a'. Run `sm.tl.depth_scaling` first"),
+        ((lambda: {},), {}, ValueError, "There is nothing to draw"),
     ),
     *rows(
         "pl.latent",
@@ -505,6 +539,7 @@ TABLE = [
 
 # What is made by the package, never by its users.
 RESULTS = {
+    "tl.DepthScaling",
     *("LMIResult", "MIResult", "tl.Estimate", "tl.Interactions", "tl.MarkovTest"),
     *("get.LMITables", "datasets.JointSample"),
 }

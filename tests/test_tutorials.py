@@ -51,7 +51,15 @@ def used(code):
 
 
 def test_all_pages_are_there():
-    assert [page.stem for page in PAGES] == ["arrays", "cite_seq", "fate", "hematopoiesis", "markov", "proteins"]
+    assert [page.stem for page in PAGES] == [
+        "arrays",
+        "cite_seq",
+        "depth",
+        "fate",
+        "hematopoiesis",
+        "markov",
+        "proteins",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -20,6 +20,7 @@ if _typing.TYPE_CHECKING:
     from .inference.attribution import FeatureInformation
     from .inference.conditional import local_permutation_test, within_strata
     from .inference.correction import Correction, correct
+    from .inference.depth import DepthLaw, fit_depth_law
     from .inference.heldout import HeldOut
     from .inference.learning import Learning
     from .inference.permutation import PermutationTest, benjamini_hochberg, permutation_test
@@ -39,6 +40,7 @@ if _typing.TYPE_CHECKING:
 _HOME = {
     "CRITIC": "peers.variational",
     "Correction": "inference.correction",
+    "DepthLaw": "inference.depth",
     "Draw": "inputs.pairing",
     "DriftCheck": "inference.subsampling",
     "FeatureInformation": "inference.attribution",
@@ -56,6 +58,7 @@ _HOME = {
     "conditional_ksg": "neighbours.conditional",
     "correct": "inference.correction",
     "drift_check": "inference.subsampling",
+    "fit_depth_law": "inference.depth",
     "gaussian_bound": "neighbours.gaussian",
     "label_information": "labels.information",
     "local_permutation_test": "inference.conditional",
@@ -71,6 +74,7 @@ __all__ = [
     "KSG",
     "PRESETS",
     "Correction",
+    "DepthLaw",
     "Draw",
     "DriftCheck",
     "FeatureInformation",
@@ -86,6 +90,7 @@ __all__ = [
     "conditional_ksg",
     "correct",
     "drift_check",
+    "fit_depth_law",
     "gaussian_bound",
     "label_information",
     "local_permutation_test",

@@ -1,5 +1,6 @@
 """Plots: matplotlib only; they take ``ax`` and return it."""
 
+from scmi.pl._depth_scaling import depth_scaling
 from scmi.pl._embedding import pmi_embedding
 from scmi.pl._estimates import estimates
 from scmi.pl._gene_information import gene_information
@@ -11,6 +12,7 @@ from scmi.pl._roc import roc
 from scmi.pl._trend import pmi_trend
 
 __all__ = [
+    "depth_scaling",
     "estimates",
     "gene_information",
     "history",

@@ -27,7 +27,7 @@ from scmi.typing import Rng
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["label_information"]
+__all__ = ["group_codes", "label_information", "labels_of"]
 
 
 @with_shared_docs
@@ -132,8 +132,8 @@ def label_information(
         check_writable(adata, "adata")
     if adata.n_obs == 0 or (adata.n_vars == 0 and use_rep is None):
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
-    labels = _labels(adata, label_key)
-    groups = None if groups_key is None else _groups(adata, groups_key)
+    labels = labels_of(adata, label_key)
+    groups = None if groups_key is None else group_codes(adata, groups_key)
     within = [
         None if name is None else _known(adata, argument, name, labels)
         for argument, name in (("strata", strata), ("condition_on", condition_on))
@@ -169,7 +169,7 @@ def label_information(
     return adata if copy else None
 
 
-def _labels(adata: "AnnData", label_key: str) -> Any:
+def labels_of(adata: "AnnData", label_key: str) -> Any:
     """A column of labels, or counts of them."""
     in_obs, in_obsm = label_key in adata.obs.columns, label_key in adata.obsm
     if in_obs and in_obsm:
@@ -180,7 +180,7 @@ def _labels(adata: "AnnData", label_key: str) -> Any:
     return adata.obs[label_key]
 
 
-def _groups(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
+def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
     """A number for each group; cells without one are groups of their own, clones that share a cell are one group."""
     clones = read_side(adata, groups_key, "adata")
     n_clones = len(clones.labels)

@@ -9,22 +9,14 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
-from scmi._slots import (
-    DEFAULT,
-    Default,
-    check_column,
-    check_is_anndata,
-    check_key_added,
-    check_writable,
-    group_rows,
-)
+from scmi._slots import DEFAULT, Default, check_column, check_key_added
 from scmi.estimators.inputs.checks import seeded
 from scmi.estimators.inputs.pairing import check_enough
 from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import PairKey
 from scmi.pp.pairs import match_clones
 from scmi.tl._model import as_model
-from scmi.tl._sides import Population, cells_of, side_of, warn_of_copies
+from scmi.tl._sides import Population, cells_of, checked_objects, populations, side_of, warn_of_copies
 from scmi.tl._stored import store
 from scmi.typing import Rng
 
@@ -169,9 +161,9 @@ def lmi(
     """
     model = as_model(model)
     check_key_added(key_added)
-    adata_a, adata_b = _prepare(adata_a, adata_b, groupby, groups, copy=copy)
+    adata_a, adata_b = checked_objects(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
-    side_a, side_b = _sides(adata_a, adata_b, groupby, groups, matrix_options)
+    side_a, side_b = (side_of(*cells, matrix_options) for cells in populations(adata_a, adata_b, groupby, groups))
     clones = match_clones(
         cells_of(side_a),
         cells_of(side_b),
@@ -211,69 +203,6 @@ def lmi(
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)
-
-
-def _prepare(
-    adata_a: "AnnData",
-    adata_b: "AnnData | None",
-    groupby: str | None,
-    groups: Sequence[Any] | None,
-    *,
-    copy: bool,
-) -> tuple["AnnData", "AnnData | None"]:
-    """Check the objects that will be written to, and copy them if asked."""
-    check_is_anndata(adata_a, "adata_a")
-    if adata_b is None and (groupby is None or groups is None):
-        if groupby is not None:
-            check_column(adata_a, "groupby", groupby)
-            present = adata_a.obs[groupby].dropna().unique().tolist()
-            raise ValueError(f"`groups` is missing: name the two to compare, of {present} in `.obs[{groupby!r}]`.")
-        if groups is not None:
-            raise ValueError(f"`groupby` is missing: name the `.obs` column that holds the groups {groups!r}.")
-        raise ValueError(
-            "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
-            '`groupby="day", groups=("2", "6")`.'
-        )
-    if adata_b is not None and (groupby is not None or groups is not None):
-        raise ValueError("`groupby` and `groups` split one AnnData in two; with `adata_b` leave them out.")
-    if adata_b is adata_a:
-        raise ValueError(
-            "`adata_a` and `adata_b` are the same object. To compare two groups of its cells, pass it once with "
-            "`groupby=` and `groups=`."
-        )
-    for adata, name in ((adata_a, "adata_a"), (adata_b, "adata_b")):
-        if adata is None:
-            continue
-        check_is_anndata(adata, name)
-        if 0 in adata.shape:
-            raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
-        if not copy:
-            check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
-        elif adata.isbacked:
-            raise ValueError(
-                f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written "
-                f"to; or load it, `{name} = {name}.to_memory()`."
-            )
-    if copy:
-        return adata_a.copy(), None if adata_b is None else adata_b.copy()
-    return adata_a, adata_b
-
-
-def _sides(
-    adata_a: "AnnData",
-    adata_b: "AnnData | None",
-    groupby: str | None,
-    groups: Sequence[Any] | None,
-    matrix_options: dict[str, Any],
-) -> tuple[Population, Population]:
-    if adata_b is None and groupby is not None and groups is not None:
-        rows_a, rows_b = group_rows(adata_a, groupby, groups)
-        names = [f"adata[{groupby} == {group!r}]" for group in groups]
-        parts = ((names[0], adata_a, rows_a), (names[1], adata_a, rows_b))
-    else:
-        adata_b = adata_a if adata_b is None else adata_b
-        parts = (("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs)))
-    return side_of(*parts[0], matrix_options), side_of(*parts[1], matrix_options)
 
 
 def _strata_of_both(a: Population, b: Population, column: str | None) -> tuple[str, NDArray[Any], NDArray[Any]] | None:

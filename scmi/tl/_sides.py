@@ -1,12 +1,22 @@
 """One population of cells, as the tools hand it to the estimator."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scmi._slots import DEFAULT, Default, holds, matrix_of
+from scmi._slots import (
+    DEFAULT,
+    Default,
+    check_column,
+    check_is_anndata,
+    check_writable,
+    group_rows,
+    holds,
+    matrix_of,
+)
 from scmi._warnings import warn
 from scmi.estimators.inputs.matrices import as_matrix, count_copies
 from scmi.estimators.inputs.stored import Piece, Stored, as_stored, is_sparse, take_rows
@@ -16,7 +26,19 @@ from scmi.typing import Matrix
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Population", "cells_of", "described", "side_of", "warn_of_copies"]
+__all__ = [
+    "Cells",
+    "Population",
+    "cells_of",
+    "checked_objects",
+    "described",
+    "populations",
+    "side_of",
+    "warn_of_copies",
+]
+
+
+Cells = tuple[str, "AnnData", NDArray[np.int64]]
 
 
 class Population(NamedTuple):
@@ -26,6 +48,64 @@ class Population(NamedTuple):
     target: "AnnData"
     rows: NDArray[np.int64]
     matrix: Matrix
+
+
+def checked_objects(
+    adata_a: "AnnData",
+    adata_b: "AnnData | None",
+    groupby: str | None,
+    groups: Sequence[Any] | None,
+    *,
+    copy: bool,
+) -> tuple["AnnData", "AnnData | None"]:
+    """Check the objects that will be written to, and copy them if asked."""
+    check_is_anndata(adata_a, "adata_a")
+    if adata_b is None and (groupby is None or groups is None):
+        if groupby is not None:
+            check_column(adata_a, "groupby", groupby)
+            present = adata_a.obs[groupby].dropna().unique().tolist()
+            raise ValueError(f"`groups` is missing: name the two to compare, of {present} in `.obs[{groupby!r}]`.")
+        if groups is not None:
+            raise ValueError(f"`groupby` is missing: name the `.obs` column that holds the groups {groups!r}.")
+        raise ValueError(
+            "`adata_b` is missing. Pass two AnnData, or one with `groupby=` and `groups=`, such as "
+            '`groupby="day", groups=("2", "6")`.'
+        )
+    if adata_b is not None and (groupby is not None or groups is not None):
+        raise ValueError("`groupby` and `groups` split one AnnData in two; with `adata_b` leave them out.")
+    if adata_b is adata_a:
+        raise ValueError(
+            "`adata_a` and `adata_b` are the same object. To compare two groups of its cells, pass it once with "
+            "`groupby=` and `groups=`."
+        )
+    for adata, name in ((adata_a, "adata_a"), (adata_b, "adata_b")):
+        if adata is None:
+            continue
+        check_is_anndata(adata, name)
+        if 0 in adata.shape:
+            raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+        if not copy:
+            check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
+        elif adata.isbacked:
+            raise ValueError(
+                f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written "
+                f"to; or load it, `{name} = {name}.to_memory()`."
+            )
+    if copy:
+        return adata_a.copy(), None if adata_b is None else adata_b.copy()
+    return adata_a, adata_b
+
+
+def populations(
+    adata_a: "AnnData", adata_b: "AnnData | None", groupby: str | None, groups: Sequence[Any] | None
+) -> tuple["Cells", "Cells"]:
+    """The two populations, of one object or of two that were checked: what messages call each, and its cells."""
+    if adata_b is None and groupby is not None and groups is not None:
+        rows_a, rows_b = group_rows(adata_a, groupby, groups)
+        names = [f"adata[{groupby} == {group!r}]" for group in groups]
+        return (names[0], adata_a, rows_a), (names[1], adata_a, rows_b)
+    adata_b = adata_a if adata_b is None else adata_b
+    return ("adata_a", adata_a, np.arange(adata_a.n_obs)), ("adata_b", adata_b, np.arange(adata_b.n_obs))
 
 
 def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options: dict[str, Any]) -> Population:

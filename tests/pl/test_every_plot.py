@@ -42,12 +42,23 @@ def labels(ax):
     return sm.pl.label_information(ad.AnnData(uns={"label_mi": stored}), ax=ax)
 
 
+def depth(ax):
+    at = np.geomspace(35, 35_000, 7)
+    law = sm.estimators.DepthLaw(900.0, 1.8)
+    curve = pd.DataFrame({"depth": at, "mi": law.information(at)})
+    curve = curve.assign(ci_low=0.9 * curve["mi"], ci_high=1.1 * curve["mi"])
+    stored = {"depth": 3500.0, "ubar": 900.0, "i_max": 1.8, "i_max_ci": [1.6, 2.0], "depth_90": 3000.0, "curve": curve}
+    stored["table"] = curve.iloc[:5].assign(repeat=0)
+    return sm.pl.depth_scaling(ad.AnnData(uns={"depth_scaling": stored}), ax=ax)
+
+
 def trend(adata, ax):
     sm.tl.pmi_trend(adata, "pseudotime", mask_obs="early", window=30, n_resamples=50)
     return sm.pl.pmi_trend(adata, color="fate", ax=ax)
 
 
 DRAWINGS = {
+    "depth_scaling": lambda _, ax: depth(ax),
     "pmi_embedding": lambda adata, ax: sm.pl.pmi_embedding(adata, basis="spring", mark=("pseudotime", 0.5), ax=ax),
     "pmi_trend": trend,
     "estimates": lambda _, ax: sm.pl.estimates(
