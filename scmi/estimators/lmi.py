@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
@@ -12,7 +13,7 @@ from scmi._warnings import warn
 from scmi.estimators.inference.attribution import FeatureInformation, held_out_information
 from scmi.estimators.inputs.checks import as_codes, check_same_length, seeded
 from scmi.estimators.inputs.feature_names import check_aligned, feature_names
-from scmi.estimators.inputs.labels import one_hot, warn_of_codes
+from scmi.estimators.inputs.labels import entropy_of_labels, one_hot, warn_of_codes
 from scmi.estimators.inputs.matrices import as_matrix, count_copies, with_unpaired
 from scmi.estimators.inputs.pairing import Pairing, rowwise
 from scmi.typing import Index, Matrix, MatrixLike, Rng
@@ -229,7 +230,7 @@ def lmi(
     Returns
     -------
     The estimate: ``mi`` in bits with its error ``se``, interval ``ci`` and p-value ``p``, ``pmi`` per sample, the
-    latent representations and the training history.
+    latent representations and the training history; of labels also their ``entropy``, the most there is to know.
 
     Raises
     ------
@@ -253,5 +254,11 @@ def lmi(
     True
     """
     model = LMI(**params)
-    model.fit(one_hot(x, "x"), one_hot(y, "y"), groups, strata=strata, x_unpaired=x_unpaired, y_unpaired=y_unpaired)
-    return model.result_
+    columns_x, columns_y = one_hot(x, "x"), one_hot(y, "y")
+    model.fit(columns_x, columns_y, groups, strata=strata, x_unpaired=x_unpaired, y_unpaired=y_unpaired)
+    of_labels = [
+        entropy_of_labels(np.asarray(columns))
+        for columns, given in ((columns_x, x), (columns_y, y))
+        if columns is not given
+    ]
+    return replace(model.result_, entropy=min(of_labels)) if of_labels else model.result_

@@ -1,12 +1,13 @@
 """What an estimate returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scmi._docs import with_shared_docs
+from scmi._words import EstimateInWords, Printed
 from scmi.estimators.inference.learning import Learning
 from scmi.estimators.inputs.pairing import Draw
 from scmi.typing import Bits, Index
@@ -20,8 +21,8 @@ __all__ = ["LMIResult", "MIResult", "mi_by_pairing"]
 
 
 @with_shared_docs
-@dataclass(frozen=True, kw_only=True)
-class MIResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MIResult(Printed):
     """A mutual information estimate of a trained model.
 
     Parameters
@@ -49,9 +50,9 @@ class MIResult:
     """
 
     mi: float
-    pmi: Bits = field(repr=False)
-    fold: Index = field(repr=False)
-    history: tuple["History", ...] = field(repr=False)
+    pmi: Bits
+    fold: Index
+    history: tuple["History", ...]
     params: dict[str, Any]
 
     @property
@@ -75,11 +76,14 @@ class MIResult:
         return {"mi": self.mi, "n_pairs": self.n_pairs, **self.params}
 
     def __str__(self) -> str:
-        return f"{self.mi:.3f} bits from {self.n_pairs:,} pairs"
+        return f"{self.mi:.2f} bits, {self.n_pairs:,} pairs"
+
+    def _rows(self) -> dict[str, str]:
+        return {"mutual information": f"{self.mi:.2f} bits", "estimated from": f"{self.n_pairs:,} pairs"}
 
 
 @with_shared_docs
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LMIResult(MIResult):
     """A latent mutual information estimate and its parts.
 
@@ -94,7 +98,7 @@ class LMIResult(MIResult):
     corrected
         Whether the correction was applied.
     correction
-        Why it was applied or withheld.
+        Why it was applied or not, in words.
     se
         Standard error of ``mi`` in bits: its parts, added in squares.
     se_parts
@@ -143,6 +147,9 @@ class LMIResult(MIResult):
     z_x, z_y
         Latent representation of every row of x and of y: rows x latent dimensions. All from the first fold's encoders,
         so that they share one space.
+    entropy
+        The most there is to know, in bits, where :func:`scmi.lmi` was given labels: their entropy H, the lesser one of
+        two vectors of labels. NaN elsewhere.
     history
         The course of each fold's training; empty where no network was trained.
     {params}
@@ -156,6 +163,8 @@ class LMIResult(MIResult):
     >>> result = sm.lmi(x, x + rng.normal(size=(200, 5)), rng=0)
     >>> result.pmi.shape
     (200,)
+    >>> "p = 0.001, 200 pairs" in str(result)
+    True
     """
 
     mi_ksg: float
@@ -165,15 +174,16 @@ class LMIResult(MIResult):
     se_parts: dict[str, float]
     ci: tuple[float, float]
     p: float
-    null: Bits = field(repr=False)
+    null: Bits
     missing: dict[str, str]
-    drift: pd.DataFrame = field(repr=False)
+    drift: pd.DataFrame
     settled: bool
     learning: Learning
-    mi_by_split: Bits = field(repr=False)
-    pairs: Draw = field(repr=False)
-    z_x: "NDArray[np.float32]" = field(repr=False)
-    z_y: "NDArray[np.float32]" = field(repr=False)
+    mi_by_split: Bits
+    pairs: Draw
+    z_x: "NDArray[np.float32]"
+    z_y: "NDArray[np.float32]"
+    entropy: float = np.nan
 
     @property
     def n_pairs(self) -> int:
@@ -186,14 +196,22 @@ class LMIResult(MIResult):
         return {**super().to_dict(), **more, "ci_low": self.ci[0], "ci_high": self.ci[1]}
 
     def __str__(self) -> str:
-        plain = f" ({self.mi_ksg:.3f} before bias correction)" if self.corrected else ""
-        error = "" if np.isnan(self.se) else f" ± {_digits(self.se)}"
-        p = "" if np.isnan(self.p) else f" (p = {_digits(self.p)})"
-        low, high = self.learning.expected
-        bound = (
-            "" if self.learning.levelled else f"; a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}"
+        return self._in_words().sentence()
+
+    def _rows(self) -> dict[str, str]:
+        return self._in_words().rows()
+
+    def _in_words(self) -> EstimateInWords:
+        return EstimateInWords(
+            mi=self.mi,
+            ci=self.ci,
+            mi_ksg=self.mi_ksg,
+            correction=self.correction,
+            p=self.p,
+            counted=f"{self.n_pairs:,} pairs",
+            entropy=self.entropy,
+            expected=None if self.learning.levelled else self.learning.expected,
         )
-        return f"{self.mi:.3f}{error} bits{p} from {self.n_pairs:,} pairs{plain}{bound}"
 
     @property
     def mi_by_pairing(self) -> Bits:
@@ -207,8 +225,3 @@ def mi_by_pairing(pairs: Draw, pmi: Bits) -> Bits:
     total = np.bincount(pairs.pairing[estimated], pmi[estimated])
     mean: Bits = total / np.bincount(pairs.pairing[estimated])
     return mean
-
-
-def _digits(value: float) -> str:
-    """One significant digit, as errors and p-values need no more."""
-    return f"{value:.1g}"

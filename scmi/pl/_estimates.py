@@ -110,5 +110,5 @@ def _row(name: str, result: Any) -> tuple[str, float, float, NDArray[np.float64]
     mi, se, null = (fields.get(field) for field in FIELDS)
     if mi is None:
         raise KeyError(f"`results[{name!r}]` has no `mi`; pass a result, its dictionary, or a number of bits.")
-    values = np.atleast_1d(np.asarray([] if null is None else null, dtype=np.float64))
+    values = np.asarray([] if null is None else null, dtype=np.float64).ravel()
     return name, float(mi), float("nan" if se is None else se), values[~np.isnan(values)]

@@ -134,7 +134,12 @@ def pair_clones(
     n_pairings = _check_n_pairings(n_pairings)
     pairs = match_clones(adata_a, adata_b, pair_key, na_values=na_values, same_cells=same_cells)
     drawn = pairs.pairing.draw(as_generator(rng), n_pairings)
-    logger.info("%d pairs of cells in %d pairing(s)", len(drawn.pairing), n_pairings)
+    logger.info(
+        "%d barcodes are shared: %d pairs of cells in %d random pairings",
+        len(pairs.barcodes),
+        len(drawn.pairing),
+        n_pairings,
+    )
     return pd.DataFrame(
         {
             "pairing": drawn.pairing,
@@ -191,7 +196,7 @@ def match_clones(
         a, b = within(a, strata[1]), within(b, strata[2])
         _warn_of_recurring(a, b, shared, strata[0])
     for side in (a, b):
-        logger.info(
+        logger.debug(
             "%s: %d of %d cells with a barcode (%s), %d barcodes",
             side.name,
             side.n_barcoded,
@@ -202,7 +207,7 @@ def match_clones(
     barcodes, index_a, index_b = _shared_barcodes(a, b)
     if len(barcodes) == 0:
         raise TooFew(_nothing_shared(a, b))
-    logger.info("%d barcodes are shared", len(barcodes))
+    logger.debug("%d barcodes are shared", len(barcodes))
     _warn_of_unmatched(a, b, len(barcodes))
     indptr_a, rows_a = _rows_by_barcode(a, index_a, len(barcodes))
     indptr_b, rows_b = _rows_by_barcode(b, index_b, len(barcodes))

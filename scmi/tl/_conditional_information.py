@@ -11,10 +11,12 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
 from scmi._version import __version__
+from scmi._words import p_in_words
 from scmi.estimators.inference.conditional import conditional_test
 from scmi.estimators.inputs.checks import TooFew, seeded
 from scmi.estimators.lmi import LMI
 from scmi.tl._covariate import Covariate, covariate_of
+from scmi.tl._stored import null_table
 from scmi.typing import Index, Rng
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def conditional_information(
     None. Sets the following field:
 
     `adata.uns["lmi_conditional"]` : dict
-        `on` (the columns), `mi` (bits that are left, of the first random pairing), `p` and `null` (bits, by
-        permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`.
+        `on` (the columns), `mi` (bits that are left, of the first random pairing), `p` and `null` (DataFrame: `mi` in bits of
+        every permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`.
 
     Raises
     ------
@@ -99,7 +101,8 @@ def conditional_information(
     covariate = covariate_of(adata, on, np.concatenate(rows))
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
-    logger.info("%.3f bits (p = %.1g) beyond %s", found["mi"], found["p"], covariate.names)
+    names = " and ".join(covariate.names)
+    logger.info("%.2f bits are left beyond %s, p = %s", found["mi"], names, p_in_words(found["p"]))
     adata.uns[f"{key}_conditional" if key_added is None else key_added] = {
         "on": covariate.names,
         **found,
@@ -137,5 +140,5 @@ def _tested(
             rng=rng,
         )
     except TooFew as reason:
-        return {"mi": np.nan, "p": np.nan, "null": np.empty(0), "n_pairs": 0, "missing": str(reason)}
-    return {"mi": test.mi, "p": test.p, "null": test.null, "n_pairs": test.n_pairs, "missing": ""}
+        return {"mi": np.nan, "p": np.nan, "null": null_table(np.empty(0)), "n_pairs": 0, "missing": str(reason)}
+    return {"mi": test.mi, "p": test.p, "null": null_table(test.null), "n_pairs": test.n_pairs, "missing": ""}

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
+from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.permutation import benjamini_hochberg
@@ -119,6 +120,7 @@ def gene_information(
     }
     key_added = f"{key}_genes" if key_added is None else key_added
     write_together(Slots(target=adata, var={f"{column}_q": q}, uns={key_added: stored}))
+    logger.info("%d of %d genes are predicted with q at most .05", int((q <= 0.05).sum()), len(ranked))
     return adata if copy else None
 
 

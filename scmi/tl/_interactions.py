@@ -1,6 +1,6 @@
 """What embeddings know about who interacts: mutual information between partners, and ROC on proteins held out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import one_of_a_kind, warn
+from scmi._words import Printed, bits_in_words
 from scmi.estimators.inputs.checks import as_plain, check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import check_enough, rowwise
 from scmi.estimators.lmi import LMI
@@ -31,8 +32,8 @@ Vectors = NDArray[np.float32]
 
 
 @with_shared_docs
-@dataclass(frozen=True, kw_only=True)
-class Interactions:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Interactions(Printed):
     """Whether embeddings tell who interacts with whom.
 
     Parameters
@@ -66,10 +67,10 @@ class Interactions:
     """
 
     mi: float
-    null: Bits = field(repr=False)
-    estimate: LMIResult = field(repr=False)
-    splits: pd.DataFrame = field(repr=False)
-    roc: pd.DataFrame = field(repr=False)
+    null: Bits
+    estimate: LMIResult
+    splits: pd.DataFrame
+    roc: pd.DataFrame
     params: dict[str, Any]
 
     @property
@@ -83,6 +84,13 @@ class Interactions:
         auc = ", ".join(f"AUC {mean:.3f} ({kind} negatives)" for kind, mean in self.auc["mean"].items())
         null = f"{self.null.min():.3f} to {self.null.max():.3f}"
         return f"{self.mi:.3f} bits between partners ({null} where shuffled), {auc}"
+
+    def _rows(self) -> dict[str, str]:
+        rows = {
+            "between partners": f"{self.mi:.2f} bits",
+            "where shuffled": f"{bits_in_words((self.null.min(), self.null.max()))} bits",
+        }
+        return rows | {f"AUC, {kind} negatives": f"{mean:.2f}" for kind, mean in self.auc["mean"].items()}
 
 
 class _Annotation(NamedTuple):

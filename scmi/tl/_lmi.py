@@ -13,6 +13,7 @@ from scmi._slots import DEFAULT, Default, check_column, check_key_added
 from scmi.estimators.inputs.checks import seeded
 from scmi.estimators.inputs.pairing import check_enough
 from scmi.estimators.lmi import LMI
+from scmi.get import lmi as stored_lmi
 from scmi.pp.barcodes import PairKey
 from scmi.pp.pairs import match_clones
 from scmi.tl._model import as_model
@@ -119,7 +120,8 @@ def lmi(
     `adata.uns["lmi"]` : dict
         `mi` (bits, the number to report) and `mi_ksg` (bits, the mean of the pMI; both are equal unless `correction`
         says that what KSG misses in many dimensions was added), `se`, `se_parts` and `ci` (standard error and 90 %
-        interval of `mi`), `p` and `null` (the permutation test), `missing` (why an error or p is NaN), `drift`
+        interval of `mi`), `p` and `null` (the permutation test; a DataFrame with
+        `mi` in bits of every permutation), `missing` (why an error or p is NaN), `drift`
         (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
         first pairing), `settled` (whether `mi_ksg` stands still as these vary) and `learning` (`growth` of `mi`
         from half of the barcodes to all and its `se`, what is `expected` with twice as many, in bits, and
@@ -189,8 +191,6 @@ def lmi(
         progress=progress,
     )
     model.result_.params["rng"] = seed
-    logger.info("%s in %d pairings", model.result_, model.n_pairings)
-
     asked = {
         "pair_key": pair_key,
         "groupby": groupby,
@@ -200,6 +200,7 @@ def lmi(
         **matrix_options,
     }
     store(side_a, side_b, model, key_added, asked, clones.pairing.groups)
+    logger.info("%s and %s share %s", side_a.name, side_b.name, stored_lmi(side_a.target, key_added))
     if not copy:
         return None
     return adata_a if adata_b is None else (adata_a, adata_b)

@@ -125,7 +125,7 @@ def markov_test(
 
     `adata.uns["markov_test"]` : dict
         The same as a dict, for :func:`scmi.pl.markov_test`: `early_late` and `late_late` (each `mi`, `se`, `ci`, `p`,
-        `null`, `n_pairs`), `difference` (bits) with its `se`, `ci` and `p`, `share`, `depth_matched` and `ceiling`
+        `null`, a DataFrame of `mi`, `n_pairs`), `difference` (bits) with its `se`, `ci` and `p`, `share`, `depth_matched` and `ceiling`
         (where there are such), `missing` and `params`. Here `mi` is the mean of the pMI: a bias correction may be
         applied to one estimate and withheld from the other, which would look like a difference.
 
@@ -211,7 +211,7 @@ def markov_test(
                 ceiling = Estimate.of(found, (early_wells[0].name, early_wells[1].name))
     missing = {} if ceiling is not None else {"ceiling": why}
     result = MarkovTest.of(compared, names, depth_matched=lower, ceiling=ceiling, missing=missing)
-    logger.info("%s", result)
+    logger.info("%s", str(result).replace("\n", "; "))
     asked = {
         "pair_key": pair_key,
         "time_key": time_key,

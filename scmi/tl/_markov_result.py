@@ -1,20 +1,22 @@
 """What the Markov test returns and stores."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from scmi._words import Printed, bits_in_words, p_in_words
 from scmi.estimators.inference.comparison import Comparison
 from scmi.estimators.inference.interval import interval
 from scmi.estimators.result import LMIResult
+from scmi.tl._stored import null_table
 from scmi.typing import Bits
 
 __all__ = ["Estimate", "MarkovTest"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Estimate(Printed):
     """One of the estimates of the Markov test.
 
     Parameters
@@ -49,7 +51,7 @@ class Estimate:
     se: float
     ci: tuple[float, float]
     p: float
-    null: Bits = field(repr=False)
+    null: Bits
     n_pairs: int
 
     @classmethod
@@ -66,7 +68,16 @@ class Estimate:
         )
 
     def __str__(self) -> str:
-        return f"I({self.between[0]}; {self.between[1]}) = {self.mi:.3f}{_plus_minus(self.se)} bits"
+        return f"{self._name()} = {self.mi:.3f}{_plus_minus(self.se)} bits"
+
+    def _rows(self) -> dict[str, str]:
+        return {self._name(): self._bits(), "estimated from": f"{self.n_pairs:,} barcodes"}
+
+    def _name(self) -> str:
+        return f"I({self.between[0]}; {self.between[1]})"
+
+    def _bits(self) -> str:
+        return f"{self.mi:.2f} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
 
     def as_uns(self) -> dict[str, Any]:
         """In types that h5ad and zarr can hold."""
@@ -76,13 +87,13 @@ class Estimate:
             "se": self.se,
             "ci": list(self.ci),
             "p": self.p,
-            "null": self.null,
+            "null": null_table(self.null),
             "n_pairs": self.n_pairs,
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class MarkovTest:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MarkovTest(Printed):
     """Whether sisters share more than their progenitor's transcriptome tells; see :func:`scmi.tl.markov_test`.
 
     Parameters
@@ -183,6 +194,21 @@ class MarkovTest:
                 f"Controls: {'; '.join(controls) or 'none'}",
             ]
         )
+
+    def _rows(self) -> dict[str, str]:
+        rows = {arm._name(): arm._bits() for arm in (self.early_late, self.late_late)}
+        rows["difference"] = f"{self.difference:+.2f} bits" + (
+            "" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})"
+        )
+        if not np.isnan(self.p):
+            rows["p, one-sided"] = p_in_words(self.p)
+        rows["estimated from"] = f"{self.late_late.n_pairs:,} barcodes"
+        if self.depth_matched is not None:
+            lower = self.depth_matched
+            rows[f"difference at {lower.depth:,} counts per cell"] = f"{lower.difference:+.2f} bits"
+        if self.ceiling is not None:
+            rows[f"ceiling {self.ceiling._name()}"] = self.ceiling._bits()
+        return rows
 
     def as_uns(self) -> dict[str, Any]:
         """In types that h5ad and zarr can hold."""

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
+from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
 from scmi._slots import (
     DEFAULT,
@@ -141,6 +142,8 @@ def lmi_matrix(
     table["q"] = benjamini_hochberg(table["p"])
     table = table[list(COLUMNS)]
     table.index = table.index.astype(str)
+    n_found = int((table["q"] <= 0.05).sum())
+    logger.info("%d of %d pairs of groups in `.obs[%r]` share bits with q at most .05", n_found, len(table), groupby)
 
     asked = {"pair_key": pair_key, "groupby": groupby, "groups": chosen, **matrix_options}
     names = ("n_pairings", "n_latent", "k", "objective", "n_permutations", "null", "device")

@@ -14,12 +14,12 @@ from scmi.estimators.inference.local import Side, local_pmi
 from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
 from scmi.tl._sides import Population, described
-from scmi.typing import Index
+from scmi.typing import Bits, Index
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "derived_from", "gene_columns", "store"]
+__all__ = ["REVERSE", "derived_from", "gene_columns", "null_table", "store"]
 
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
@@ -94,7 +94,7 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
         "se_parts": result.se_parts,
         "ci": list(result.ci),
         "p": result.p,
-        "null": result.null,
+        "null": null_table(result.null),
         "missing": result.missing,
         "drift": result.drift.set_axis(result.drift.index.astype(str)),
         "settled": result.settled,
@@ -109,6 +109,11 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
         "mi_by_split": result.mi_by_split,
         "history": history,
     }
+
+
+def null_table(null: Bits) -> pd.DataFrame:
+    """Estimates under permutation, a row each: a frame prints its ends, where an array of 999 prints all of them."""
+    return pd.DataFrame({"mi": null}, index=np.arange(len(null)).astype(str))
 
 
 def _pairs(side_a: Population, side_b: Population, result: LMIResult) -> pd.DataFrame:

@@ -1,16 +1,18 @@
 """Along which stretch of pseudotime cells begin to tell about their relatives."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
+from scmi._logging import logger
 from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi
 from scmi._version import __version__
 from scmi._warnings import warn
+from scmi._words import p_in_words, short
 from scmi.estimators.inference.trend import trend
 from scmi.estimators.inputs.checks import check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import linked
@@ -189,7 +191,17 @@ def pmi_trend(
         "onset": onset.set_index(onset.index.astype(str)),
         "params": {name: value for name, value in params.items() if value is not None},
     }
+    logger.info("%s", "; ".join(_in_words(row) for row in onsets))
     return adata if copy else None
+
+
+def _in_words(onset: dict[str, Any]) -> str:
+    """What was found along one lineage."""
+    interval = f"{short(onset['ci_low'])} to {short(onset['ci_high'])}"
+    return (
+        f"pMI rises from {onset['lineage']} {short(onset['onset'])} ({interval}), p = {p_in_words(onset['p'])}, "
+        f"{onset['n_cells']:,} cells of {onset['n_clones']:,} clones"
+    )
 
 
 def _warn_of_both_groups(adata: "AnnData", key: str, pmi: Values) -> None:

@@ -149,7 +149,7 @@ def test_training_anew(experiment, one, quick_lmi, tmp_path):
     assert set(stored["se_parts"]) == {"sampling", "pairing", "retraining"}
     assert stored["se"] == pytest.approx(np.sqrt(sum(part**2 for part in stored["se_parts"].values())))
     assert len(stored["null"]) == 4
-    assert stored["p"] == (1 + np.sum(stored["null"] >= stored["mi_ksg"] - 1e-9)) / 5
+    assert stored["p"] == (1 + np.sum(stored["null"]["mi"] >= stored["mi_ksg"] - 1e-9)) / 5
     assert (stored["params"]["null"], stored["params"]["n_retrain"]) == ("retrain", 2)
     np.testing.assert_array_equal(anew.result_.pmi, plain.result_.pmi)
     experiment.write_h5ad(tmp_path / "cells.h5ad")

@@ -118,7 +118,7 @@ def test_result(cells, quick_lmi, tmp_path):
     assert list(stored["ci"]) == list(test.ci)
     assert set(stored["late_late"]) == {"between", "mi", "se", "ci", "p", "null", "n_pairs"}
     assert list(stored["late_late"]["between"]) == ["6, well 1", "6, well 2"]
-    np.testing.assert_array_equal(stored["late_late"]["null"], test.late_late.null)
+    np.testing.assert_array_equal(stored["late_late"]["null"]["mi"], test.late_late.null)
     assert stored["depth_matched"]["share"] == test.depth_matched.share
     assert stored["ceiling"]["mi"] == test.ceiling.mi
     assert list(stored["params"]["times"]) == ["2", "6"]

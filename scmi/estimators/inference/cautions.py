@@ -69,9 +69,9 @@ def cautions(
         found.append(
             (
                 "saturated",
-                f"{mi_ksg:.2f} bits is close to the {highest:.1f} bits that nearest neighbours can tell from "
-                f"{n_held_out:,} pairs: the dependence is nearly deterministic and the true information may be much "
-                "higher. Use more pairs.",
+                f"{mi_ksg:.2f} bits is close to the {highest:.1f} bits that {n_held_out:,} pairs can show at most: the "
+                "dependence is nearly deterministic (or cells are on both sides, or listed twice), and the true "
+                "information may be much higher. Use more pairs.",
             )
         )
     # Permutations within blocks leave some partners where they are.
@@ -80,16 +80,16 @@ def cautions(
             (
                 "null",
                 f"Permuted partners give {null.mean():.2f} bits where they should give 0, so the estimate is too high "
-                "by about as much. Ties cause this (counts, labels, rows that recur), and so do `strata` that tell of "
-                "both sides; compare with `null`, and believe `p`.",
+                "by about as much. Values that recur cause this (counts, labels, cells listed twice), and so do "
+                "`strata` that tell of both sides. Compare with `null`, and believe `p`.",
             )
         )
     if 2 * n_latent > MANY_DIMENSIONS:
         found.append(
             (
                 "dimensions",
-                f"{2 * n_latent} latent dimensions are more than nearest neighbours can handle: beyond "
-                f"{MANY_DIMENSIONS}, most of the information goes unseen. Use a smaller `n_latent`, or None.",
+                f"{2 * n_latent} latent dimensions are more than can be measured in: beyond {MANY_DIMENSIONS}, "
+                f"most of the information goes unseen. Use a smaller `n_latent`, or None.",
             )
         )
     if improving:
@@ -104,9 +104,9 @@ def cautions(
         found.append(
             (
                 "drifting",
-                "The estimate has not settled: half the pairs or twice the neighbours move it by more than two "
-                "standard errors (`LMIResult.drift` holds the table), so its bias may be larger than its error. Use "
-                "more pairs.",
+                "The estimate has not settled: with half the pairs, or compared with twice as many neighbours, it moves "
+                "by more than two standard errors (see the table `drift`), so it may be further from the truth than its "
+                "error says. Use more pairs: more cells with shared barcodes.",
             )
         )
     return found

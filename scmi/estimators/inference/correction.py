@@ -24,7 +24,7 @@ class Correction:
     Parameters
     ----------
     mi
-        The corrected estimate in bits; the mean of the pMI where the correction is withheld.
+        The corrected estimate in bits; the mean of the pMI where no correction is applied.
     applied
         Whether it was corrected.
     plain
@@ -34,7 +34,7 @@ class Correction:
     reason
         Why it was corrected or not.
     se
-        What the correction adds to the standard error, in bits; 0 where it is withheld.
+        What the correction adds to the standard error, in bits; 0 where none is.
     """
 
     mi: float
@@ -78,19 +78,21 @@ def correct(
     weights /= weights.sum()
     plain = float(weights @ [ksg.pointwise(x, y).mean() for x, y in samples])
     if any(len(x) * (1 - 1 / N_FOLDS) < PAIRS_PER_DIMENSION * (x.shape[1] + y.shape[1]) for x, y in samples):
-        return _withheld(mi_ksg, plain, np.nan, "too few pairs to tell what nearest neighbours miss")
+        return _withheld(mi_ksg, plain, np.nan, "too few pairs to tell whether any information is missed")
     bound = float(weights @ [gaussian_bound(x, y, rng) for x, y in samples])
     if bound <= plain:
-        return _withheld(mi_ksg, plain, bound, "nothing shows that nearest neighbours miss any")
+        return _withheld(mi_ksg, plain, bound, "no sign that any information is missed")
     if bound > min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT:
-        return _withheld(mi_ksg, plain, bound, "more than these pairs can tell, so that what is missed can't be told")
+        return _withheld(mi_ksg, plain, bound, "so much is shared that these pairs can't tell how much is missed")
     shift, variance = (float(part) for part in weights @ [gaussian_shortfall(x, y, ksg, rng) for x, y in samples])
     if shift <= 0:
-        return _withheld(mi_ksg, plain, bound, "nearest neighbours miss none of such latents")
-    reason = f"applied: {shift:.2f} bits added that nearest neighbours miss where many dimensions share some each"
+        return _withheld(mi_ksg, plain, bound, "of data of this shape no information is missed")
+    reason = (
+        f"applied: {shift:.2f} bits added, which counting misses where information is spread thin over many programs"
+    )
     se = float(np.sqrt(variance / n_pairs))
     return Correction(mi=mi_ksg + shift, applied=True, plain=plain, bound=bound, reason=reason, se=se)
 
 
 def _withheld(mi_ksg: float, plain: float, bound: float, why: str) -> Correction:
-    return Correction(mi=mi_ksg, applied=False, plain=plain, bound=bound, reason=f"withheld: {why}")
+    return Correction(mi=mi_ksg, applied=False, plain=plain, bound=bound, reason=f"not applied: {why}")

@@ -14,7 +14,7 @@ from scmi.typing import Matrix, MatrixLike
 from .matrices import as_array
 from .stored import is_of
 
-__all__ = ["one_hot", "warn_of_codes"]
+__all__ = ["entropy_of_labels", "one_hot", "warn_of_codes"]
 
 # Whole numbers that recur so often, on average, may well be labels.
 RECUR = 5
@@ -34,6 +34,12 @@ def one_hot(values: MatrixLike, name: str) -> MatrixLike:
     columns = pd.get_dummies(pd.Series(labels), dtype=float)
     logger.info("%s holds labels: %d one-hot columns", name, columns.shape[1])
     return columns.to_numpy()
+
+
+def entropy_of_labels(one_hot: NDArray[Any]) -> float:
+    """H in bits of labels given as a column for each: the most that anything can tell about them."""
+    share = one_hot.mean(axis=0)
+    return float(-(share * np.log2(share)).sum())
 
 
 def _labels(values: Any, name: str) -> NDArray[Any] | None:

@@ -39,7 +39,7 @@ def test_withheld_for_clusters_that_agree():
     assert not correction.applied
     assert correction.mi == plain == pytest.approx(2, abs=0.1)
     assert correction.bound <= correction.plain
-    assert correction.reason == "withheld: nothing shows that nearest neighbours miss any"
+    assert correction.reason == "not applied: no sign that any information is missed"
 
 
 def test_withheld_where_pairs_cannot_tell_more():
@@ -50,7 +50,7 @@ def test_withheld_where_pairs_cannot_tell_more():
     correction, plain = corrected(x, y)
     assert correction.bound > 10
     assert (correction.mi, correction.applied) == (plain, False)
-    assert "more than these pairs can tell" in correction.reason
+    assert "these pairs can't tell how much is missed" in correction.reason
 
 
 def test_withheld_for_few_pairs():

@@ -86,7 +86,7 @@ def test_many_columns_are_a_lower_bound_and_one_is_not():
     assert not many.learning.levelled
     low, high = many.learning.expected
     assert many.mi <= low < high
-    assert f"a lower bound: with twice the pairs expect {low:.2f} to {high:.2f}" in str(many)
+    assert f"a lower bound: twice as many should give {low:.2f} to {high:.2f}" in str(many)
     single = sm.lmi(*pairs(300, 1.0, 0), n_permutations=0, rng=0)
     # Halves of one column lose .02 bit to nearest neighbours; over ten seeds growth is within .06.
     assert abs(single.learning.growth) < 0.1

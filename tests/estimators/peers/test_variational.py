@@ -138,7 +138,7 @@ def test_few_uneven_groups_are_enough(estimate, sizes):
 def test_result(estimate):
     result = estimate(*gaussian(100, 1.0, 0), settings=TINY)
     assert isinstance(result, MIResult)
-    assert str(result) == f"{result.mi:.3f} bits from 100 pairs"
+    assert str(result) == repr(result) == f"{result.mi:.2f} bits, 100 pairs"
     assert result.params["estimator"] == estimate.__name__
     assert result.params["hidden"] == [16, 8]
     for history in result.history:

@@ -1,0 +1,114 @@
+"""How results print: as a sentence, and as a small table in notebooks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+__all__ = ["EstimateInWords", "Printed", "bits_in_words", "p_in_words", "short"]
+
+
+class Printed:
+    """What prints as the sentence that ``str`` gives, and in notebooks as a table.
+
+    A dataclass has to say ``repr=False``, or it brings a ``repr`` of its own.
+    """
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _rows(self) -> dict[str, str]:
+        """Names and values of the table."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in self._rows().items()
+        )
+        return f"<table>{rows}</table>"
+
+
+def p_in_words(p: float) -> str:
+    """Two digits, as many as tell .046 from .054."""
+    return f"{p:.2g}"
+
+
+def bits_in_words(ends: Sequence[float]) -> str:
+    """From where to where."""
+    return f"{ends[0]:.2f} to {ends[1]:.2f}"
+
+
+def short(value: float) -> str:
+    """Two digits, without an exponent where it can be done: what an onset and its interval are good for."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateInWords:
+    """What a sentence and a table say of an estimate; what is NaN they leave out.
+
+    Parameters
+    ----------
+    mi, ci
+        The number to report and its 90 % interval, in bits.
+    mi_ksg
+        The number before any correction, in bits.
+    correction
+        Why it was corrected or not.
+    p
+        Of the permutation test.
+    counted
+        What it was estimated from.
+    entropy
+        The most there is to know, in bits, where a side holds labels.
+    expected
+        What twice as much should give, in bits, where the estimate is a lower bound.
+
+    Examples
+    --------
+    >>> from scmi._words import EstimateInWords
+    >>> facts = {"mi_ksg": 0.98, "correction": "not applied", "counted": "113 barcodes"}
+    >>> EstimateInWords(mi=0.98, ci=(0.78, 1.18), p=0.001, **facts).sentence()
+    '0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes'
+    """
+
+    mi: float
+    ci: Sequence[float]
+    mi_ksg: float
+    correction: str
+    p: float
+    counted: str
+    entropy: float
+    expected: Sequence[float] | None
+
+    def sentence(self) -> str:
+        """All but the correction."""
+        parts = [f"{self.mi:.2f} bits"]
+        if not np.isnan(self.ci[0]):
+            parts[0] += f" (90 %: {bits_in_words(self.ci)})"
+        if not np.isnan(self.entropy):
+            parts[0] += f" of the {self.entropy:.2f} that the labels hold"
+        if not np.isnan(self.p):
+            parts.append(f"p = {p_in_words(self.p)}")
+        parts.append(self.counted)
+        if self.expected is None:
+            return ", ".join(parts)
+        return f"{', '.join(parts)}; a lower bound: twice as many should give {bits_in_words(self.expected)}"
+
+    def rows(self) -> dict[str, str]:
+        """Names and values."""
+        rows = {"mutual information": f"{self.mi:.2f} bits"}
+        if not np.isnan(self.ci[0]):
+            rows["90 % interval"] = f"{bits_in_words(self.ci)} bits"
+        if not np.isnan(self.entropy):
+            rows["entropy of the labels"] = f"{self.entropy:.2f} bits"
+        if not np.isnan(self.p):
+            rows["p"] = p_in_words(self.p)
+        rows["estimated from"] = self.counted
+        if self.expected is not None:
+            rows["a lower bound"] = f"twice as many should give {bits_in_words(self.expected)} bits"
+        if self.mi != self.mi_ksg:
+            rows["before correction"] = f"{self.mi_ksg:.2f} bits"
+        rows["correction"] = self.correction
+        return rows
