@@ -1,6 +1,6 @@
 """The package's logger. No handler is attached and no level set: that is the application's choice, or Scanpy's.
 
-Tools say one line per call at level "info". Somebody who has turned the logger "scmi" on hears it there, and only there.
+Tools say one line per call at level "info". Who has turned the logger "scmi" on hears it there, and only there.
 Elsewhere Scanpy's verbosity governs, as it does for Scanpy's own tools, if Scanpy is in use.
 """
 

@@ -61,8 +61,8 @@ def conditional_information(
     None. Sets the following field:
 
     `adata.uns["lmi_conditional"]` : dict
-        `on` (the columns), `mi` (bits that are left, of the first random pairing), `p` and `null` (DataFrame: `mi` in bits of
-        every permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`.
+        `on` (the columns), `mi` (bits that are left, of the first random pairing), `p` and `null` (DataFrame: `mi` in
+        bits of every permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """The main job: pair cells by barcode, estimate, and write pMI into the cells it came from."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scmi.estimators.lmi import LMI
 from scmi.get import lmi as stored_lmi
 from scmi.pp.barcodes import PairKey
 from scmi.pp.pairs import match_clones
+from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, cells_of, checked_objects, populations, side_of, warn_of_copies
 from scmi.tl._stored import store
@@ -166,16 +168,18 @@ def lmi(
     adata_a, adata_b = checked_objects(adata_a, adata_b, groupby, groups, copy=copy)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     side_a, side_b = (side_of(*cells, matrix_options) for cells in populations(adata_a, adata_b, groupby, groups))
-    clones = match_clones(
-        cells_of(side_a),
-        cells_of(side_b),
-        pair_key,
-        na_values=na_values,
-        names=(side_a.name, side_b.name),
-        same_cells=same_cells,
-        strata=_strata_of_both(side_a, side_b, strata),
-    )
-    check_enough(clones.pairing, model.k)
+    in_strata = _strata_of_both(side_a, side_b, strata)
+    with nullcontext() if groups is None else naming_alternatives(adata_a, str(groupby), groups, pair_key, na_values):
+        clones = match_clones(
+            cells_of(side_a),
+            cells_of(side_b),
+            pair_key,
+            na_values=na_values,
+            names=(side_a.name, side_b.name),
+            same_cells=same_cells,
+            strata=in_strata,
+        )
+        check_enough(clones.pairing, model.k)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
     generator, seed = seeded(rng)
     warn_of_copies(side_a, clones.pairing.rows_x)

@@ -1,7 +1,7 @@
 """Is the early transcriptome enough to predict the late one, or do sisters share more?"""
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,11 @@ from scmi._progress import Tick, after, progress_bar
 from scmi._slots import (
     DEFAULT,
     Default,
-    check_column,
     check_is_anndata,
     check_key_added,
     check_writable,
     holds,
     layer_names,
-    rows_of_group,
 )
 from scmi._warnings import one_of_a_kind
 from scmi.estimators.crossfit import cross_fit
@@ -32,7 +30,9 @@ from scmi.pp.barcodes import PairKey
 from scmi.pp.depth import downsample
 from scmi.pp.pairs import ClonePairs, match_clones
 from scmi.pp.recipe import recipe_lmi
+from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._markov_result import Estimate, MarkovTest
+from scmi.tl._markov_samples import Sample, early_wells_of, samples_of
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, cells_of, described, side_of, warn_of_copies
 from scmi.typing import Index, Matrix, Rng
@@ -43,13 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Clones", "markov_test"]
 
 Clones = Literal["shared", "all"]
-
-
-class _Sample(NamedTuple):
-    """One sample: its name in the result, and its rows."""
-
-    name: str
-    rows: Index
 
 
 @with_shared_docs
@@ -125,9 +118,9 @@ def markov_test(
 
     `adata.uns["markov_test"]` : dict
         The same as a dict, for :func:`scmi.pl.markov_test`: `early_late` and `late_late` (each `mi`, `se`, `ci`, `p`,
-        `null`, a DataFrame of `mi`, `n_pairs`), `difference` (bits) with its `se`, `ci` and `p`, `share`, `depth_matched` and `ceiling`
-        (where there are such), `missing` and `params`. Here `mi` is the mean of the pMI: a bias correction may be
-        applied to one estimate and withheld from the other, which would look like a difference.
+        `null`, a DataFrame of `mi`, and `n_pairs`), `difference` (bits) with its `se`, `ci` and `p`, `share`,
+        `depth_matched` and `ceiling` (where there are such), `missing` and `params`. Here `mi` is the mean of the pMI:
+        a bias correction may be applied to one estimate and not to the other, which would look like a difference.
 
     Raises
     ------
@@ -156,14 +149,15 @@ def markov_test(
     if clones not in ("shared", "all"):
         raise ValueError(f"clones={clones!r} is not known; choose 'shared' or 'all'.")
     _check_object(adata, counts_layer)
-    early, late, sister = _samples(adata, time_key, times, replicate_key, wells)
-    early_wells = _early_wells(adata, early, replicate_key)
+    early, late, sister = samples_of(adata, time_key, times, replicate_key, wells)
+    early_wells = early_wells_of(adata, early, replicate_key)
     matrix_options = {"layer": layer, "use_rep": use_rep, "mask_var": mask_var}
     generator, rng_seed = seeded(rng)
     cut_rng, seed = generator.spawn(1)[0], int(generator.integers(2**63))
 
     sides = [_side(adata, sample, matrix_options) for sample in (early, late, sister)]
-    pairings, shared = _pairings(sides, pair_key, na_values, clones, model.k, cut_rng)
+    with naming_alternatives(adata, time_key, times, pair_key, na_values):
+        pairings, shared = _pairings(sides, pair_key, na_values, clones, model.k, cut_rng)
 
     n_estimates = 2 + 2 * (counts_layer is not None) + (early_wells is not None)
     with one_of_a_kind(), progress_bar(model.n_trainings * n_estimates, progress, "Markov test") as tick:
@@ -236,58 +230,7 @@ def _check_object(adata: "AnnData", counts_layer: str | None) -> None:
         raise KeyError(f"Did not find `counts_layer={counts_layer!r}` in `.layers`, which has {layer_names(adata)}.")
 
 
-def _samples(
-    adata: "AnnData", time_key: str, times: Sequence[Any], replicate_key: str, wells: Sequence[Any] | None
-) -> tuple[_Sample, _Sample, _Sample]:
-    """The early sample and the two late ones."""
-    for name, key in (("time_key", time_key), ("replicate_key", replicate_key)):
-        check_column(adata, name, key)
-    if isinstance(times, str) or not isinstance(times, Collection) or len(times) != 2 or times[0] == times[1]:
-        raise ValueError(f"`times` must name two different values of `.obs[{time_key!r}]`, got {times!r}.")
-    time = adata.obs[time_key]
-    at = [rows_of_group(time, value) for value in times]
-    for value, rows in zip(times, at, strict=True):
-        if len(rows) == 0:
-            present = list(pd.unique(time.dropna()))
-            raise ValueError(f"No cell has time point {value!r} in `.obs[{time_key!r}]`, which has {present}.")
-    well = adata.obs[replicate_key].iloc[at[1]]
-    present = sorted(pd.unique(well.dropna()), key=str)
-    if wells is None:
-        if len(present) != 2:
-            needs = "pick two with `wells=`" if len(present) > 2 else "sisters must come from two separate wells"
-            raise ValueError(
-                f"`.obs[{replicate_key!r}]` has {len(present)} wells at time point {times[1]!r}: {present}; {needs}."
-            )
-        wells = present
-    if (
-        isinstance(wells, str)
-        or not isinstance(wells, Collection)
-        or len(wells) != 2
-        or wells[0] == wells[1]
-        or not set(wells) <= set(present)
-    ):
-        raise ValueError(
-            f"`wells` must name two different wells of time point {times[1]!r} in `.obs[{replicate_key!r}]`, which has "
-            f"{present}; got {wells!r}."
-        )
-    late, sister = (_Sample(f"{times[1]}, well {value}", at[1][rows_of_group(well, value)]) for value in wells)
-    return _Sample(str(times[0]), at[0]), late, sister
-
-
-def _early_wells(adata: "AnnData", early: _Sample, replicate_key: str) -> tuple[_Sample, _Sample] | None:
-    """The two early wells of most cells, if there are two."""
-    well = adata.obs[replicate_key].iloc[early.rows]
-    count = well.value_counts()
-    largest = sorted(count[count > 0].index[:2], key=str)
-    if len(largest) < 2:
-        return None
-    first, second = (
-        _Sample(f"{early.name}, well {value}", early.rows[rows_of_group(well, value)]) for value in largest
-    )
-    return first, second
-
-
-def _side(adata: "AnnData", sample: _Sample, matrix_options: dict[str, Any]) -> Population:
+def _side(adata: "AnnData", sample: Sample, matrix_options: dict[str, Any]) -> Population:
     return side_of(f"adata[{sample.name}]", adata, sample.rows, matrix_options)
 
 

@@ -222,9 +222,13 @@ def test_cells_without_a_well_are_left_out(cells, quick_lmi):
 
 def test_missing_replicate(cells, no_training):
     late = cells.obs["well"] == "2"
-    fails(cells[~late].copy(), ValueError, r"has 1 wells at time point '6': \['1'\]; sisters must come from two")
+    fails(
+        cells[~late].copy(),
+        ValueError,
+        r"one replicate only, '1', at time point '6'. The Markov test compares sisters.*`replicate_key`",
+    )
     cells.obs.loc[cells.obs["day"] == "6", "well"] = np.nan
-    fails(cells, ValueError, r"has 0 wells at time point '6'")
+    fails(cells, ValueError, r"no replicates: it is missing in all cells, at time point '6'.*measured by `sm.tl.lmi`")
 
 
 # Mistakes

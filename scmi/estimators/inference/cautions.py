@@ -104,9 +104,9 @@ def cautions(
         found.append(
             (
                 "drifting",
-                "The estimate has not settled: with half the pairs, or compared with twice as many neighbours, it moves "
-                "by more than two standard errors (see the table `drift`), so it may be further from the truth than its "
-                "error says. Use more pairs: more cells with shared barcodes.",
+                "The estimate has not settled: with half the pairs, or compared with twice as many neighbours, it "
+                "moves by more than two standard errors (see the table `drift`), so it may be further from the truth "
+                "than its error says. Use more pairs: more cells with shared barcodes.",
             )
         )
     return found
