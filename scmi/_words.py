@@ -1,12 +1,13 @@
 """How results print: as a sentence, and as a small table in notebooks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
-__all__ = ["EstimateInWords", "Printed", "bits_in_words", "p_in_words", "short"]
+__all__ = ["EstimateInWords", "Printed", "bits_in_words", "in_two_digits", "p_in_words"]
 
 
 class Printed:
@@ -39,9 +40,12 @@ def bits_in_words(ends: Sequence[float]) -> str:
     return f"{ends[0]:.2f} to {ends[1]:.2f}"
 
 
-def short(value: float) -> str:
-    """Two digits, without an exponent where it can be done: what an onset and its interval are good for."""
-    return f"{float(f'{value:.2g}'):g}"
+def in_two_digits(*values: float) -> list[str]:
+    """Numbers of one kind, to the two leading digits of the largest: an onset and its interval are good for no more."""
+    largest = max(abs(value) for value in values)
+    decimals = 1 - math.floor(math.log10(largest)) if largest > 0 else 0
+    # Not "-0.00".
+    return [f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}" for value in values]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from scmi.pl._style import PALETTE, check_one_each, legend_below, open_frame, ro
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
+    from matplotlib.colors import Colormap, Normalize
 
 __all__ = ["pmi_embedding"]
 
@@ -39,6 +39,7 @@ def pmi_embedding(
     cmap: "str | Colormap" = "viridis",
     vmin: float | None = None,
     vmax: float | None = None,
+    vcenter: float | None = None,
     na_color: str = "lightgray",
     size: float | None = None,
     title: str | Sequence[str] | None = None,
@@ -70,6 +71,9 @@ def pmi_embedding(
     {cmap}
     vmin, vmax
         Colour limits in bits; by default the 2 % and 98 % quantiles, of all objects together.
+    vcenter
+        Bits that the middle of a diverging map stands for, such as ``vcenter=0, cmap="RdBu_r"``. Limits that are not
+        given are equally far from it.
     na_color
         Colour of cells without a value.
     size
@@ -89,7 +93,8 @@ def pmi_embedding(
     KeyError
         If the estimate, the embedding, a column or the graph is missing.
     ValueError
-        If the embedding is not two-dimensional, or no cell to colour has a value.
+        If the embedding is not two-dimensional, no cell to colour has a value, or ``vcenter`` is not between the
+        limits.
 
     Examples
     --------
@@ -109,7 +114,7 @@ def pmi_embedding(
         raise ValueError("`adata` is an empty list; pass at least one object.")
     panels = [_panel(one, basis, key, mask_obs, smooth, mark) for one in adatas]
     values = np.concatenate([panel.pmi for panel in panels])
-    low, high = np.quantile(values[~np.isnan(values)], LIMIT_QUANTILES)
+    norm = _norm(values[~np.isnan(values)], vmin, vmax, vcenter)
     titles = [title] * len(panels) if title is None or isinstance(title, str) else list(title)
     check_one_each("title", titles, len(panels), "objects")
     width, height = plt.rcParams["figure.figsize"]
@@ -130,8 +135,7 @@ def pmi_embedding(
             c=panel.pmi[has_value],
             s=area,
             cmap=cmap,
-            vmin=low if vmin is None else vmin,
-            vmax=high if vmax is None else vmax,
+            norm=norm,
             linewidths=0,
             rasterized=True,
         )
@@ -144,6 +148,22 @@ def pmi_embedding(
     where = axes[0] if single else axes
     axes[0].figure.colorbar(drawn, ax=where, label="pMI (bits)", extend="both", shrink=0.7)
     return axes[0] if single else axes
+
+
+def _norm(values: NDArray[np.float64], vmin: float | None, vmax: float | None, vcenter: float | None) -> "Normalize":
+    """From bits to the colours of a map."""
+    from matplotlib.colors import Normalize, TwoSlopeNorm
+
+    low, high = (float(limit) for limit in np.quantile(values, LIMIT_QUANTILES))
+    if vcenter is None:
+        return Normalize(low if vmin is None else vmin, high if vmax is None else vmax)
+    reach = max(abs(limit - vcenter) for limit in (low if vmin is None else vmin, high if vmax is None else vmax))
+    first, last = vcenter - reach if vmin is None else vmin, vcenter + reach if vmax is None else vmax
+    if not first < vcenter < last:
+        raise ValueError(
+            f"`vcenter={vcenter:g}` must be between the limits of the colours, {first:g} and {last:g} bits."
+        )
+    return TwoSlopeNorm(vcenter, first, last)
 
 
 def _area(ax: "Axes", n_points: int) -> float:

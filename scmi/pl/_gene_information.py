@@ -43,6 +43,8 @@ def gene_information(
 ) -> "Axes | list[Axes]":
     """The genes that are most surely predicted from the other population's cells.
 
+    Genes are in the order of the table, least p first: p says how surely a gene is predicted better than with other
+    partners, and R2, which pays for a wrong scale as well, how well. A gene of larger R2 may therefore stand below.
     A dot per gene at its held-out R2, filled where its q-value is at most ``q`` and hollow elsewhere, beside a tick at
     the R2 that 5 % of the permutations of the partners reach. With ``pseudotime``, the genes' expression along it,
     beside the dots.
@@ -53,7 +55,7 @@ def gene_information(
         An object that :func:`scmi.tl.gene_information` has written to.
     {key}
     n_genes
-        How many genes, best first.
+        How many genes, from the top of the table.
     q
         Largest q-value of filled dots.
     pseudotime
@@ -137,6 +139,7 @@ def _draw_dots(ax: "Axes", table: pd.DataFrame, q: float, color: str) -> None:
             )
     ax.set(xlabel="held-out $R^2$", yticks=at, ylim=(len(table) - 0.5, -0.5))
     ax.set_yticklabels(list(table["gene"]), fontsize="small")
+    ax.set_ylabel("genes, least p first")
     open_frame(ax)
     legend_above(ax)
 

@@ -15,11 +15,12 @@ __all__ = ["history"]
 
 @with_shared_docs
 def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> "Axes":
-    """Losses of the networks along their training, a colour per fold, and the step whose weights were kept.
+    """How well networks predict, step by step of their training: one colour for each half of the barcodes.
 
-    Pale lines are the losses in training, full lines those of the validation pairs, which decide when to stop; the dot
-    is the least of them. Of several splits, the folds of the first are drawn. Where a
-    fold's linear model measured more, the legend says that its networks were not used.
+    Pale lines are the losses on the pairs that the networks were trained on, full lines those on pairs kept from
+    training, which tell when to stop; the dot is the least of them, and its weights were kept. Where full lines rise
+    again while pale ones fall, the networks begin to learn single pairs by heart. Of several splits, the halves of the
+    first are drawn. Where a simpler model of a half told more, the legend says that it was used in the networks' place.
 
     Parameters
     ----------
@@ -63,17 +64,18 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
         color = shade(int(fold))
         kept = losses.iloc[int(losses["validation"].to_numpy().argmin())]
         kind = kinds[int(fold)]
-        used = "" if kind == "network" else f"; {kind} model used"
+        used = "" if kind == "network" else f"; {kind} model told more, and is used"
         ax.plot(losses["step"], losses["train"], color=color, alpha=0.35, linewidth=1)
         ax.plot(
             losses["step"],
             losses["validation"],
             color=color,
-            label=f"fold {int(fold) + 1}: kept step {int(kept['step'])}{used}",
+            label=f"half {int(fold) + 1}: best at step {int(kept['step'])}, kept{used}",
         )
         ax.plot(kept["step"], kept["validation"], "o", color=color)
-    ax.plot([], [], color="gray", alpha=0.5, linewidth=1, label="pale: in training")
-    ax.set(xlabel="optimiser step", ylabel="loss")
+    ax.plot([], [], color="gray", linewidth=1.5, label="pairs kept from training, which tell when to stop")
+    ax.plot([], [], color="gray", alpha=0.35, linewidth=1, label="pairs trained on")
+    ax.set(xlabel="training step", ylabel="prediction error (loss, lower is better)")
     open_frame(ax)
     legend_above(ax, borderaxespad=0.5)
     return ax

@@ -6,6 +6,7 @@ import numpy as np
 
 from scmi._docs import with_shared_docs
 from scmi._slots import holds
+from scmi.pl._null import draw_null
 from scmi.pl._style import PALETTE, axes_or_new, draw_zero, foreground, open_frame
 
 if TYPE_CHECKING:
@@ -18,16 +19,15 @@ __all__ = ["markov_test"]
 HALF_NULL, ASIDE = 0.18, 0.14
 # Above the data for the legend, as a share of their height.
 ROOM = 0.3
-# Of the null: those beyond are one in twenty on either side.
-NULL_QUANTILES = (0.05, 0.5, 0.95)
 
 
 @with_shared_docs
 def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None" = None) -> "Axes":
     """The two estimates of the Markov test with their 90 % intervals, in bits, and the difference between them.
 
-    Grey boxes span 5 to 95 % of the estimates under permuted partners. Open symbols are the same test at equal depth,
-    and a dotted line is the ceiling that measurement noise leaves at the early time, where these controls were made.
+    Grey violins are the estimates under permuted partners, with their median. Open symbols are the same test at equal
+    depth, and a dotted line is the ceiling that measurement noise leaves at the early time, where these controls were
+    made.
 
     Parameters
     ----------
@@ -65,11 +65,9 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
     control = stored.get("depth_matched")
     controls = (None, None) if control is None else (control["early_late"], control["late_late"])
     for x, (arm, lower, color) in enumerate(zip(arms, controls, PALETTE[:2], strict=True)):
-        if len(arm["null"]):
-            low, middle, high = np.quantile(arm["null"], NULL_QUANTILES)
-            label = "permuted partners" if x == 0 else None
-            ax.bar(x, high - low, 2 * HALF_NULL, low, color="lightgray", linewidth=0, zorder=0.7, label=label)
-            ax.hlines(middle, x - HALF_NULL, x + HALF_NULL, color="gray", linewidth=1, zorder=0.8)
+        null = np.asarray(arm["null"], dtype=np.float64).ravel()
+        if len(null):
+            draw_null(ax, x, null, HALF_NULL, color="gray", label="permuted partners" if x == 0 else None)
         _draw_estimate(ax, x, arm, color)
         if lower is not None:
             label = f"at {int(stored['depth_matched']['depth']):,} counts per cell" if x == 0 else None
@@ -83,7 +81,6 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
     ax.set_xticks([0, 1], ["\nto\n".join(arm["between"]) for arm in arms])
     ax.set_ylabel("mutual information (bits)")
     open_frame(ax)
-    ax.use_sticky_edges = False  # those of the boxes would cut off the margin below
     ax.autoscale_view()
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize="x-small")

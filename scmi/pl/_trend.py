@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scmi._docs import with_shared_docs
 from scmi._slots import holds
+from scmi._words import in_two_digits, p_in_words
 from scmi.pl._style import axes_or_new, draw_zero, legend_below, open_frame, shade, spaced
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ def pmi_trend(
     """Pointwise mutual information along pseudotime, in bits (figure 6c of the paper).
 
     The rolling mean and its band; the onset as a dashed line, its interval shaded, where pMI rises (p at most 1 -
-    ``confidence_level``; elsewhere the legend says that no rise is clear); and a rug of the cells at the bottom.
+    ``confidence_level``; elsewhere the legend says that no rise is clear); and a rug of the cells in a strip at the
+    bottom. The rolling mean ends half a window before the cells do; an onset beyond it is told, and not drawn.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ def pmi_trend(
     lineages = {name: stored["cells"][stored["cells"]["lineage"] == name] for name in names}
     onsets = stored["onset"].set_index("lineage")
     rug = _rug(adata, lineages, color)
+    strip = RUG_ROW * (len(rug) + 0.5)
     ax = axes_or_new(ax)
 
     draw_zero(ax)
@@ -78,9 +82,11 @@ def pmi_trend(
         label = spaced(name) if len(names) > 1 else "rolling mean"
         ax.fill_between(cells["pseudotime"], cells["low"], cells["high"], color=shade(i), alpha=0.25, linewidth=0)
         ax.plot(cells["pseudotime"], cells["mean"], color=shade(i), label=label)
-        _draw_onset(ax, onsets.loc[name], shade(i), float(stored["params"]["confidence_level"]))
+        curve = cells["pseudotime"][cells["mean"].notna()]
+        ends = (float(curve.min()), float(curve.max()))
+        _draw_onset(ax, onsets.loc[name], ends, strip, shade(i), float(stored["params"]["confidence_level"]))
     ax.autoscale_view()
-    _draw_rug(ax, rug)
+    _draw_rug(ax, rug, strip)
     ax.set(xlabel=spaced(names[0]) if len(names) == 1 else "pseudotime", ylabel="pMI (bits)")
     open_frame(ax)
     # The distance is that of the tick labels and the axis label.
@@ -129,26 +135,30 @@ def _rug(
     return [row for row in rows if len(row[2])]
 
 
-def _draw_onset(ax: "Axes", onset: Any, color: str, confidence_level: float) -> None:
-    p = f"p = {onset['p']:.2g}"
+def _draw_onset(
+    ax: "Axes", onset: Any, ends: tuple[float, float], bottom: float, color: str, confidence_level: float
+) -> None:
+    """Within the ends of the curve: beyond them a line would stand where nothing is seen to rise."""
+    p = f"p = {p_in_words(onset['p'])}"
     if not onset["p"] <= 1 - confidence_level:
         ax.plot([], [], color="none", label=f"no clear rise ({p})")
         return
-    interval = f"{_short(onset['ci_low'])} to {_short(onset['ci_high'])}"
-    ax.axvspan(onset["ci_low"], onset["ci_high"], color=color, alpha=0.12, linewidth=0, zorder=0)
-    ax.axvline(
-        onset["onset"],
-        color=color,
-        linestyle="--",
-        linewidth=1.2,
-        label=f"onset {_short(onset['onset'])}, {p}\n({interval})",
-    )
+    at, first, last = in_two_digits(onset["onset"], onset["ci_low"], onset["ci_high"])
+    label = f"onset {at}, {p}\n({first} to {last})"
+    low, high = np.clip((onset["ci_low"], onset["ci_high"]), *ends)
+    if low < high:
+        ax.axvspan(low, high, bottom, color=color, alpha=0.12, linewidth=0, zorder=0)
+    if ends[0] <= onset["onset"] <= ends[1]:
+        ax.axvline(onset["onset"], bottom, color=color, linestyle="--", linewidth=1.2, label=label)
+    else:
+        ax.plot([], [], color="none", label=label)
 
 
-def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> None:
-    # Room below the data for the rows, so that ticks cross nothing.
+def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]], share: float) -> None:
+    # A strip of its own below the data, which the axis of bits does not enter.
     low, high = ax.get_ylim()
-    share = RUG_ROW * (len(rug) + 0.5)
+    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
+    ax.spines["left"].set_bounds(low, high)
     ax.set_ylim(low - (high - low) * share / (1 - share), high)
     # From the top, as the legend reads.
     for row, (label, color, t) in enumerate(rug, start=1):
@@ -165,8 +175,3 @@ def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]]) -> Non
         )
         if label:
             ax.plot([], [], color=color, marker="s", linestyle="none", label=label)
-
-
-def _short(value: float) -> str:
-    """Three digits, without an exponent where it can be done."""
-    return f"{float(f'{value:.3g}'):g}"

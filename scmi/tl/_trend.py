@@ -12,7 +12,7 @@ from scmi._logging import logger
 from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi
 from scmi._version import __version__
 from scmi._warnings import warn
-from scmi._words import p_in_words, short
+from scmi._words import in_two_digits, p_in_words
 from scmi.estimators.inference.trend import trend
 from scmi.estimators.inputs.checks import check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import linked
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["pmi_trend"]
 
 MIN_DISTINCT = 3
+# The paper's window. A third of fewer cells leaves two thirds of the axis with a curve.
+WINDOW, PARTS = 100, 3
+# Windows of five cells.
+FEWEST = 15
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS = 0.1, 20
 
 
@@ -37,7 +41,7 @@ def pmi_trend(
     mask_obs: str | NDArray[np.bool_] | None = None,
     min_pseudotime: float | None = None,
     pair_key: str | None = None,
-    window: int = 100,
+    window: int | None = None,
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
     rng: Rng = 0,
@@ -76,7 +80,8 @@ def pmi_trend(
         ``.obs`` column or ``.obsm`` matrix that holds the clones; by default that of the estimate. Cells without a
         clone are resampled by themselves.
     window
-        Cells that the rolling mean is taken over, 100 in the paper.
+        Cells that the rolling mean is taken over. By default 100, as in the paper, or a third of a lineage's cells
+        where it has fewer than 300. The onset does not depend on it.
     n_resamples
         Resamples of the clones for band and interval, and random signs for the p-value.
     confidence_level
@@ -94,15 +99,15 @@ def pmi_trend(
         `cells`, a DataFrame in the order of pseudotime: `lineage` (the column's name), `cell`, `pseudotime`, `pmi`, and
         the rolling `mean`, `low` and `high`, NaN at the ends where the window isn't full. `onset`, a DataFrame with a
         row per `lineage`: `onset`, with `ci_low` and `ci_high`, in pseudotime, `p`, `baseline` (bits before the onset),
-        `slope` (bits per pseudotime right after it), `n_cells` and `n_clones`. `params`.
+        `slope` (bits per pseudotime right after it), `n_cells`, `n_clones` and the `window` used. `params`.
 
     Raises
     ------
     KeyError
         If a column or the estimate is missing.
     ValueError
-        If the object is a view; if a lineage has fewer cells with a pMI than the window, or fewer than three values of
-        pseudotime; if an argument is out of range.
+        If the object is a view; if a lineage has fewer cells with a pMI than the window (or than 15), or fewer than
+        three values of pseudotime; if an argument is out of range.
 
     Warns
     -----
@@ -127,7 +132,9 @@ def pmi_trend(
     check_is_anndata(adata, "adata")
     if not copy:
         check_writable(adata, "adata")
-    check_counts(window=window, n_resamples=n_resamples)
+    check_counts(n_resamples=n_resamples)
+    if window is not None:
+        check_counts(window=window)
     check_number("confidence_level", confidence_level)
     if not 0 < confidence_level < 1:
         raise ValueError(f"`confidence_level` must be between 0 and 1, got {confidence_level}.")
@@ -145,11 +152,12 @@ def pmi_trend(
     generator, seed = seeded(rng)
     tables, onsets = [], []
     for name, rows, t in lineages:
+        own_window = min(WINDOW, len(t) // PARTS) if window is None else window
         found = trend(
             t,
             pmi[rows],
             clone[rows],
-            window=window,
+            window=own_window,
             n_resamples=n_resamples,
             confidence_level=confidence_level,
             rng=generator,
@@ -168,6 +176,7 @@ def pmi_trend(
                 "slope": found.rise.slope,
                 "n_cells": len(t),
                 "n_clones": found.n_clones,
+                "window": own_window,
             }
         )
     cells, onset = pd.concat(tables, ignore_index=True), pd.DataFrame(onsets)
@@ -197,9 +206,9 @@ def pmi_trend(
 
 def _in_words(onset: dict[str, Any]) -> str:
     """What was found along one lineage."""
-    interval = f"{short(onset['ci_low'])} to {short(onset['ci_high'])}"
+    at, low, high = in_two_digits(onset["onset"], onset["ci_low"], onset["ci_high"])
     return (
-        f"pMI rises from {onset['lineage']} {short(onset['onset'])} ({interval}), p = {p_in_words(onset['p'])}, "
+        f"pMI rises from {onset['lineage']} {at} ({low} to {high}), p = {p_in_words(onset['p'])}, "
         f"{onset['n_cells']:,} cells of {onset['n_clones']:,} clones"
     )
 
@@ -230,7 +239,7 @@ def _names(pseudotime: str | Sequence[str]) -> list[str]:
 
 
 def _lineage(
-    adata: "AnnData", name: str, pmi: Values, min_pseudotime: float | None, window: int
+    adata: "AnnData", name: str, pmi: Values, min_pseudotime: float | None, window: int | None
 ) -> tuple[Index, Values]:
     """Rows of the lineage's cells with a pMI, in the order of pseudotime, and their pseudotime."""
     if name not in adata.obs.columns:
@@ -242,10 +251,11 @@ def _lineage(
     if min_pseudotime is not None:
         keep &= t >= min_pseudotime
     rows = np.flatnonzero(keep)
-    if len(rows) < window:
+    if len(rows) < (FEWEST if window is None else window):
+        needed = f"fewer than the {FEWEST} of a trend" if window is None else f"fewer than `window={window}`"
         raise ValueError(
-            f"`.obs[{name!r}]` has {len(rows)} cells with a pseudotime and a pMI, fewer than `window={window}`. Pass a "
-            "smaller `window`, or check `mask_obs` and `min_pseudotime`."
+            f"`.obs[{name!r}]` has {len(rows)} cells with a pseudotime and a pMI, {needed}. "
+            f"{'Check' if window is None else 'Pass a smaller `window`, or check'} `mask_obs` and `min_pseudotime`."
         )
     rows = rows[np.argsort(t[rows], kind="stable")]
     t = t[rows]

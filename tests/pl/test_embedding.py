@@ -35,6 +35,19 @@ def test_every_cell_is_drawn_once_at_its_place(estimated):
     assert len(grey) and len(coloured)
 
 
+def test_the_middle_of_a_diverging_map(estimated):
+    pmi = estimated.obs["lmi_pmi_local"].dropna()
+    low, high = np.quantile(pmi, [0.02, 0.98])
+    reach = max(abs(low - 0.1), abs(high - 0.1))
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", vcenter=0.1, cmap="RdBu_r"))
+    assert points.get_clim() == pytest.approx((0.1 - reach, 0.1 + reach))
+    assert points.norm(0.1) == pytest.approx(0.5)
+    *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring", vcenter=0, vmin=-1, vmax=3))
+    assert list(points.norm([-1, 0, 3])) == pytest.approx([0, 0.5, 1])
+    with pytest.raises(ValueError, match="`vcenter=5` must be between the limits of the colours, -1 and 3 bits"):
+        sm.pl.pmi_embedding(estimated, basis="spring", vcenter=5, vmin=-1, vmax=3)
+
+
 def test_colour_limits(estimated):
     pmi = estimated.obs["lmi_pmi_local"].dropna()
     *_, points = drawn(sm.pl.pmi_embedding(estimated, basis="spring"))

@@ -29,13 +29,53 @@ def test_estimates_beside_their_null():
     np.testing.assert_allclose(ax.lines[-1].get_xydata(), [(0, 0.3), (1, 0.6), (2, 0.2)])
     assert [text.get_text() for text in ax.get_xticklabels()] == ["test", "uns", "number"]
     assert "bits" in ax.get_ylabel()
-    assert set(texts(ax)) == {"permuted pairs", "estimate (90 % interval)"}
+    assert set(texts(ax)) == {"permuted partners", "estimate (90 % interval)"}
     frame = sm.pl.estimates(pd.DataFrame({"mi": [1.0, 2.0], "mi_ksg": 0.5, "null": [0.1, np.nan]}, index=["a", "b"]))
     np.testing.assert_allclose(frame.lines[-1].get_ydata(), [1, 2])
     assert len(frame.collections[0].get_offsets()) == 1
     for error, wrong in ((ValueError, {}), (KeyError, {"a": {"information": 1}}), (KeyError, {"a": None})):
         with pytest.raises(error, match="results"):
             sm.pl.estimates(wrong)
+
+
+def test_many_permutations_are_a_violin_and_few_are_points():
+    null = np.linspace(-0.1, 0.3, 999)
+    ax = sm.pl.estimates(
+        {"many": {"mi": 0.5, "null": pd.DataFrame({"mi": null})}, "few": {"mi": 0.5, "null": null[:5]}}
+    )
+    violin, median, points, _ = ax.collections
+    outline = violin.get_paths()[0].vertices
+    assert (outline[:, 1].min(), outline[:, 1].max()) == pytest.approx((-0.1, 0.3))
+    assert median.get_segments()[0][:, 1] == pytest.approx([0.1, 0.1])
+    assert len(points.get_offsets()) == 5
+    assert texts(ax) == ["permuted partners", "estimate"]
+
+
+def test_labels_have_their_entropy_and_no_null():
+    ax = sm.pl.estimates({"lmi": 0.2, "fate": {"mi": 1.0, "entropy": 1.6, "share": 0.6, "null": np.full(99, -5.0)}})
+    dash, _ = ax.collections
+    assert dash.get_segments()[0] == pytest.approx(np.array([[0.78, 1.6], [1.22, 1.6]]))
+    assert "entropy of the labels" in texts(ax)
+    assert ax.get_ylim()[0] > -1
+
+
+def test_an_object_is_drawn_with_all_its_estimates(estimated):
+    ax = sm.pl.estimates(estimated)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["day 2 and 6"]
+    np.testing.assert_allclose(ax.lines[-1].get_xydata(), [(0, estimated.uns["lmi"]["mi"])])
+    # Two of the same groups are told apart by their keys.
+    estimated.uns["again"] = {**estimated.uns["lmi"], "mi": 0.7}
+    both = sm.pl.estimates(estimated)
+    assert [text.get_text() for text in both.get_xticklabels()] == ["lmi", "again"]
+    np.testing.assert_allclose(both.lines[-1].get_ydata(), [estimated.uns["lmi"]["mi"], 0.7])
+    for key in ("lmi", "again"):
+        del estimated.uns[key]
+    with pytest.raises(ValueError, match="holds no estimate in `.uns`. Run `sm.tl.lmi` first"):
+        sm.pl.estimates(estimated)
+    with pytest.raises(
+        TypeError, match="`results` must be an AnnData, a dictionary of results or a DataFrame, got int"
+    ):
+        sm.pl.estimates(3)
 
 
 def test_a_stored_estimate_is_drawn_with_its_error(estimated):

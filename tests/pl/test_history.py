@@ -16,7 +16,11 @@ def test_history_marks_what_was_kept(of_networks):
         np.testing.assert_array_equal(train.get_ydata(), losses["train"])
         np.testing.assert_array_equal(validation.get_xydata(), losses[["step", "validation"]])
         assert dot.get_ydata()[0] == losses["validation"].min()
-        assert (f"{kind} model used" in labels[fold]) == (kind != "network")
+        step = int(losses["step"].iloc[losses["validation"].to_numpy().argmin()])
+        assert labels[fold].startswith(f"half {fold + 1}: best at step {step}, kept")
+        assert (f"{kind} model told more, and is used" in labels[fold]) == (kind != "network")
+    assert labels[2:] == ["pairs kept from training, which tell when to stop", "pairs trained on"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training step", "prediction error (loss, lower is better)")
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
         sm.pl.history(of_networks, key="other")
 

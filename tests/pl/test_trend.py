@@ -54,7 +54,25 @@ def test_what_is_drawn(traced):
     assert {*frame["low"].dropna()} | {*frame["high"].dropna()} <= {*vertices[:, 1]}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("pt", "pMI (bits)")
     assert labels(ax)[0] == "rolling mean"
-    assert labels(ax)[1].startswith(f"onset {onset['onset']:.3g}, p = ")
+    assert (
+        labels(ax)[1]
+        == f"onset {onset['onset']:.2f}, p = 0.02\n({interval['ci_low']:.2f} to {interval['ci_high']:.2f})"
+    )
+    assert dashed.get_label() == labels(ax)[1]
+
+
+def test_an_onset_beyond_the_curve_is_told_and_not_drawn(traced):
+    onset, cells = traced.uns["lmi_trend"]["onset"], traced.uns["lmi_trend"]["cells"]
+    curve = cells[(cells["lineage"] == "pt") & cells["mean"].notna()]["pseudotime"]
+    onset.loc["0", ["onset", "ci_low", "ci_high"]] = [0.001, 0.0002, 0.5]
+    ax = sm.pl.pmi_trend(traced, "pt")
+    assert [line for line in ax.lines if line.get_linestyle() == "--"] == []
+    (span,) = ax.patches
+    drawn = span.get_extents().transformed(ax.transData.inverted()).intervalx
+    assert drawn == pytest.approx((curve.min(), 0.5))
+    assert labels(ax)[1] == "onset 0.00, p = 0.02\n(0.00 to 0.50)"
+    onset.loc["0", "ci_high"] = 0.002
+    assert len(sm.pl.pmi_trend(traced, "pt").patches) == 0
 
 
 def test_several_lineages_and_no_rise(traced):
@@ -75,7 +93,12 @@ def test_rug(traced):
         assert mpl.colors.same_color(row.get_color()[0][:3], shade)
         assert row.get_rasterized()
     assert labels(ax)[-2:] == ["neu", "mono"]
+    # A strip without ticks, line or onset.
     low, high = ax.get_ylim()
+    least = ax.spines["left"].get_bounds()[0]
+    assert low < least <= ax.get_yticks().min()
+    rise = next(line for line in ax.lines if line.get_linestyle() == "--")
+    assert low + rise.get_ydata()[0] * (high - low) == pytest.approx(least)
     bottom, top = rug[0].get_segments()[0][:, 1]
     assert bottom > rug[1].get_segments()[0][1, 1]
     assert low + top * (high - low) < traced.uns["lmi_trend"]["cells"].query("lineage == 'pt'")["low"].min()

@@ -46,11 +46,26 @@ def test_falling_has_no_onset():
 def test_columns_of_the_onset():
     t, pmi, clone = noisy_rise(np.random.default_rng(0), n_clones=50)
     found = trend(cells(pmi, t, clone))["onset"]
-    names = "lineage onset ci_low ci_high p baseline slope n_cells n_clones"
+    names = "lineage onset ci_low ci_high p baseline slope n_cells n_clones window"
     assert found.columns.tolist() == names.split()
     (row,) = found.to_dict("records")
     assert row["ci_low"] <= row["onset"] <= row["ci_high"]
     assert (row["n_cells"], row["n_clones"]) == (200, 50)
+
+
+@pytest.mark.parametrize(("n", "window"), [(15, 5), (60, 20), (299, 99), (300, 100), (700, 100)])
+def test_the_window_adapts_to_few_cells(n, window):
+    t = np.linspace(0, 1, n)
+    found = trend(cells(np.sin(t), t), window=None, n_resamples=5)
+    assert found["onset"]["window"].tolist() == [window]
+    assert found["cells"]["mean"].notna().sum() == n - window + 1
+
+
+def test_fewer_cells_than_a_trend_needs():
+    with pytest.raises(
+        ValueError, match="has 14 cells with a pseudotime and a pMI, fewer than the 15 of a trend. Check"
+    ):
+        trend(cells(np.arange(14.0), np.arange(14.0)), window=None)
 
 
 # AnnData
