@@ -63,7 +63,8 @@ def larry(path: str | PathLike[str] | None = None, *, progress: bool | None = No
     ConnectionError
         If a file can't be downloaded, or what is sent is not such a file.
     ImportError
-        If something must be downloaded and the packages for it aren't installed (``pip install 'scmi[datasets]'``).
+        If something must be downloaded and the packages for it aren't installed (``pip install ".[datasets]"`` in a
+        clone of the repository).
     ValueError
         If a file is damaged or holds what it can't, or files don't fit together.
 

@@ -40,6 +40,9 @@ KSG_PAIRS = 50_000
 # where there are many barcodes one is enough.
 CORRECTED_PAIRINGS = 4
 MANY_CORRECTED = 3000
+# Where the bar is when all models are trained, and when all pairs are counted, lest it stand at its end while there is
+# more to do. Of 24 s for 1,530 barcodes, training took 17, counting 3 and the errors and permutations 4.
+LEARNED, COUNTED = 0.85, 0.85
 
 
 class Measured(NamedTuple):
@@ -117,7 +120,7 @@ def cross_fit(
     sides = _prepared(x, y, pairing, configuration, common_scale, side_rng)
     estimated = partial(measure, sides, configuration=configuration, n_splits=n_splits)
     mi_ksg, pmi_by_split, fold_of_pair, mi_by_split, folds, of_halves, samples = estimated(
-        pairing, pairs, strata=strata, rng=measure_rng, learning=True, progress=progress
+        pairing, pairs, strata=strata, rng=measure_rng, learning=True, progress=after(progress, 0, unit=COUNTED)
     )
     pmi = pmi_by_split.mean(axis=0)
     n_pairs = len(np.unique(pairs.barcode[fold_of_pair >= 0]))
@@ -131,6 +134,7 @@ def cross_fit(
         n_permutations=0 if retrains else configuration.n_permutations,
         rng=error_rng,
     )
+    progress(settings.n_folds, np.nan)
     parts, p, null, missing = found.se_parts, found.p, found.null, found.missing
     if correction.applied:
         parts["correction"] = correction.se
@@ -240,7 +244,7 @@ def measure(
         for (training, _), own in zip(parts, fold_rng.spawn(len(parts)), strict=True)
     ]
     # A step of the bar is a fold, of which every split has as many.
-    trained: list[Trained] = run_folds(jobs, configuration.n_jobs, after(progress, 0, unit=1 / n_splits))
+    trained: list[Trained] = run_folds(jobs, configuration.n_jobs, after(progress, 0, unit=LEARNED / n_splits))
 
     ksg, n_pairings = configuration.ksg, int(pairs.pairing.max()) + 1
     pmi = np.full((n_splits, len(pairs.barcode)), np.nan)
@@ -280,6 +284,7 @@ def measure(
         n_corrected = min(n_pairings, CORRECTED_PAIRINGS) if len(first_pairing) < MANY_CORRECTED else 1
         for rows in by_pairing[: -(-n_corrected // n_splits)]:
             samples.append((z_x[at_x[rows[:KSG_PAIRS]]], z_y[at_y[rows[:KSG_PAIRS]]]))
+        progress(n_folds * (LEARNED + (1 - LEARNED) * (number + 1) / len(parts)), np.nan)
     estimated_pairs = fold_of_pair >= 0
     by_split = pmi[:, estimated_pairs].mean(axis=1)
     return Measured(float(by_split.mean()), pmi, fold_of_pair, by_split, folds, of_halves, samples)

@@ -9,6 +9,7 @@ import scmi as sm
 from scmi.estimators import Settings
 from scmi.estimators import crossfit as module
 from scmi.estimators.crossfit import cross_fit
+from scmi.estimators.inference.interval import uncertainty
 from scmi.estimators.inputs.pairing import Pairing, rowwise
 from scmi.estimators.latent.network import fit_network
 
@@ -130,6 +131,22 @@ def test_progress_counts_all_trainings():
     assert seen == sorted(seen)
     # Two folds of the estimate, of two more trainings, and of the null: three permutations and the tested barcodes.
     assert seen[-1] == model.n_trainings == 14
+
+
+def test_progress_is_not_at_its_end_before_the_work_is(monkeypatch):
+    """The permutations take a sixth of the time, and the bar stood at 100 % meanwhile."""
+    x, y = gaussian(80, 5, 1.0, 0)
+    seen, at = [], []
+
+    def tested(*args, **options):
+        at.append(seen[-1])
+        return uncertainty(*args, **options)
+
+    monkeypatch.setattr(module, "uncertainty", tested)
+    model = sm.LMI(preset=FAST, n_permutations=9)
+    cross_fit(x, y, rowwise(80), model, rng=np.random.default_rng(0), progress=lambda done, loss: seen.append(done))
+    assert at == [pytest.approx(0.85 * 2)]
+    assert seen == sorted(seen) and seen[-1] == 2
 
 
 def test_params_tell_how_to_do_it_again():
