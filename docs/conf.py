@@ -83,8 +83,8 @@ napoleon_use_rtype = False
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 bibtex_default_style = "unsrt"
-# Formulas are right without a net: KaTeX, whose script comes with the extension, makes MathML of them, which browsers draw
-# themselves. Its style sheet and fonts, which only its own HTML needs, would come from elsewhere.
+# Formulas are right without a net: KaTeX, whose script comes with the extension, makes MathML of them, which browsers
+# draw themselves. Its style sheet and fonts, which only its own HTML needs, would come from elsewhere.
 katex_options = 'output: "mathml"'
 katex_css_path = "katex-math.css"  # the extension's own; it asks for one
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

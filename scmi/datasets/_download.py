@@ -174,8 +174,8 @@ def _optional(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ImportError(
-            f'Downloading needs {name}: `pip install ".[datasets]"` in a clone of scmi. Files that were put into a folder '
-            "by hand need nothing: pass that folder as `path=`."
+            f'Downloading needs {name}: `pip install ".[datasets]"` in a clone of scmi. Files that were put into a '
+            "folder by hand need nothing: pass that folder as `path=`."
         ) from error
 
 

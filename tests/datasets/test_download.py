@@ -200,7 +200,7 @@ def test_files_put_there_by_hand_need_neither_network_nor_pooch(monkeypatch, fil
 @pytest.mark.parametrize("missing", ["requests", "filelock"])
 def test_without_what_downloads(monkeypatch, file, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"needs {missing}: `pip install "\.\[datasets\]"` in a clone of scmi"):
+    with pytest.raises(ImportError, match=rf'needs {missing}: `pip install "\.\[datasets\]"` in a clone of'):
         fetch("http://127.0.0.1:1/data.bin", file, False)
 
 
