@@ -75,7 +75,7 @@ def history(adata: "AnnData", *, key: str = "lmi", ax: "Axes | None" = None) -> 
         ax.plot(kept["step"], kept["validation"], "o", color=color)
     ax.plot([], [], color="gray", linewidth=1.5, label="pairs kept from training, which tell when to stop")
     ax.plot([], [], color="gray", alpha=0.35, linewidth=1, label="pairs trained on")
-    ax.set(xlabel="training step", ylabel="prediction error (loss, lower is better)")
+    ax.set(xlabel="training step", ylabel="prediction error (loss)")
     open_frame(ax)
     legend_above(ax, borderaxespad=0.5)
     return ax

@@ -144,14 +144,14 @@ def _draw_onset(
         ax.plot([], [], color="none", label=f"no clear rise ({p})")
         return
     at, first, last = in_two_digits(onset["onset"], onset["ci_low"], onset["ci_high"])
-    label = f"onset {at}, {p}\n({first} to {last})"
     low, high = np.clip((onset["ci_low"], onset["ci_high"]), *ends)
     if low < high:
         ax.axvspan(low, high, bottom, color=color, alpha=0.12, linewidth=0, zorder=0)
     if ends[0] <= onset["onset"] <= ends[1]:
+        label = f"onset {at}, {p}\n({first} to {last})"
         ax.axvline(onset["onset"], bottom, color=color, linestyle="--", linewidth=1.2, label=label)
     else:
-        ax.plot([], [], color="none", label=label)
+        ax.plot([], [], color="none", label=f"onset {at}, beyond the curve,\n{p} ({first} to {last})")
 
 
 def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]], share: float) -> None:

@@ -20,7 +20,7 @@ def test_history_marks_what_was_kept(of_networks):
         assert labels[fold].startswith(f"half {fold + 1}: best at step {step}, kept")
         assert (f"{kind} model told more, and is used" in labels[fold]) == (kind != "network")
     assert labels[2:] == ["pairs kept from training, which tell when to stop", "pairs trained on"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training step", "prediction error (loss, lower is better)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("training step", "prediction error (loss)")
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
         sm.pl.history(of_networks, key="other")
 
