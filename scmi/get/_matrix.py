@@ -26,7 +26,7 @@ def lmi_matrix(adata: "AnnData", key: str = "lmi_matrix") -> pd.DataFrame:
     Returns
     -------
     A copy of the table, with ``group_a``, ``group_b``, ``mi``, ``mi_ksg``, ``se``, ``ci_low``, ``ci_high``, ``p``,
-    ``q``, ``n_pairs`` and ``note``.
+    ``q``, ``n_pairs`` and ``note``; and with ``counts_layer`` ``depth_a``, ``depth_b`` and ``mi_equal_depth``.
 
     Raises
     ------

@@ -31,6 +31,7 @@ from scmi.pp.depth import downsample
 from scmi.pp.pairs import ClonePairs, match_clones
 from scmi.pp.recipe import recipe_lmi
 from scmi.tl._alternatives import naming_alternatives
+from scmi.tl._depths import depths_of
 from scmi.tl._markov_result import Estimate, MarkovTest
 from scmi.tl._markov_samples import Sample, early_wells_of, samples_of
 from scmi.tl._model import as_model
@@ -81,7 +82,8 @@ def markov_test(
 
     A rejection is about the measurement, not only the cell: **noise in the early sample lowers I(early; late) alone and
     can break the inequality without any memory.** Two controls speak to that. With ``counts_layer``, everything is
-    repeated on counts drawn down to the same total in every cell, so that the samples are equally deep. And where the
+    repeated on counts drawn down to the same total in every cell, so that the samples are equally deep, and where they
+    were not, a line of the result says whether that explains the difference. And where the
     early time has replicates, the information between early sisters is the ceiling that the noise there leaves: if
     it is below I(late; late'), noise alone may explain the difference.
 
@@ -114,7 +116,7 @@ def markov_test(
 
     Returns
     -------
-    The result, which prints itself in three lines. Also sets
+    The result, which prints itself in three lines, or four where the samples' depths differ. Also sets
 
     `adata.uns["markov_test"]` : dict
         The same as a dict, for :func:`scmi.pl.markov_test`: `early_late` and `late_late` (each `mi`, `se`, `ci`, `p`,
@@ -182,8 +184,8 @@ def markov_test(
         compared = test([side.matrix for side in sides], 0, common_scale=use_rep is not None)
         names = (early.name, late.name, sister.name)
         lower = None
+        rows = [early.rows, late.rows, sister.rows]
         if counts_layer is not None:
-            rows = [early.rows, late.rows, sister.rows]
             matrices, depth = _depth_matched(adata, rows, counts_layer, cut_rng)
             # Genes, whatever representation the data were compared in.
             lower = MarkovTest.of(test(matrices, 2, common_scale=False), names, depth=depth)
@@ -204,7 +206,8 @@ def markov_test(
             if found is not None:
                 ceiling = Estimate.of(found, (early_wells[0].name, early_wells[1].name))
     missing = {} if ceiling is not None else {"ceiling": why}
-    result = MarkovTest.of(compared, names, depth_matched=lower, ceiling=ceiling, missing=missing)
+    depths = depths_of(adata, rows, counts_layer)
+    result = MarkovTest.of(compared, names, depths=depths, depth_matched=lower, ceiling=ceiling, missing=missing)
     logger.info("%s", str(result).replace("\n", "; "))
     asked = {
         "pair_key": pair_key,

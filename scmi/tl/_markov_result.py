@@ -1,5 +1,6 @@
 """What the Markov test returns and stores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,14 @@ from scmi._words import Printed, bits_in_words, p_in_words
 from scmi.estimators.inference.comparison import Comparison
 from scmi.estimators.inference.interval import interval
 from scmi.estimators.result import LMIResult
+from scmi.tl._depths import in_words, unequal
 from scmi.tl._stored import null_table
 from scmi.typing import Bits
 
 __all__ = ["Estimate", "MarkovTest"]
+
+# A difference is told of as one where p is at most this.
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -116,6 +121,9 @@ class MarkovTest(Printed):
         The same test on counts drawn down to equal totals, if it was asked for.
     depth
         That total; 0 for the test on the data as they are.
+    depths
+        Mean UMIs per cell of the early sample and the two late ones, where counts are at hand: those of
+        ``counts_layer``, or ``.obs["total_counts"]``, or a layer called "counts".
     ceiling
         Information between sisters at the early time, if there are replicates: what measurement noise leaves of it.
     missing
@@ -142,6 +150,7 @@ class MarkovTest(Printed):
     share: float
     depth_matched: "MarkovTest | None" = None
     depth: int = 0
+    depths: tuple[float, float, float] | None = None
     ceiling: Estimate | None = None
     missing: dict[str, str]
 
@@ -152,6 +161,7 @@ class MarkovTest(Printed):
         samples: tuple[str, str, str],
         *,
         depth: int = 0,
+        depths: Sequence[float] | None = None,
         depth_matched: "MarkovTest | None" = None,
         ceiling: Estimate | None = None,
         missing: dict[str, str] | None = None,
@@ -169,6 +179,7 @@ class MarkovTest(Printed):
             share=compared.difference / total if total > 0 else np.nan,
             depth_matched=depth_matched,
             depth=depth,
+            depths=None if depths is None else (depths[0], depths[1], depths[2]),
             ceiling=ceiling,
             missing={**({"se": compared.missing} if compared.missing else {}), **(missing or {})},
         )
@@ -192,8 +203,23 @@ class MarkovTest(Printed):
                 f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = "
                 f"{self.p:.1g}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
+                *self._about_depth(),
             ]
         )
+
+    def _about_depth(self) -> list[str]:
+        """What unequal depths make of the difference, where they are."""
+        if self.depths is None or not unequal(self.depths):
+            return []
+        names = (self.early_late.between[0], self.late_late.between[0], self.late_late.between[1])
+        told = f"Depths differ: {in_words(self.depths, [repr(name) for name in names])}"
+        if self.depth_matched is None:
+            return [f"{told}. The shallower side's information is lower by that alone: pass `counts_layer`."]
+        if self.p > LEVEL:
+            return [f"{told}; the test at equal depth is the fairer one."]
+        if self.depth_matched.p > LEVEL:
+            return [f"{told}, enough to explain the difference, which is not there at equal depth."]
+        return [f"{told}, not enough to explain the difference, which is there at equal depth too."]
 
     def _rows(self) -> dict[str, str]:
         rows = {arm._name(): arm._bits() for arm in (self.early_late, self.late_late)}
@@ -221,6 +247,7 @@ class MarkovTest(Printed):
             "p": self.p,
             "share": self.share,
             "depth": self.depth,
+            **({} if self.depths is None else {"depths": list(self.depths)}),
             **({} if self.depth_matched is None else {"depth_matched": self.depth_matched.as_uns()}),
             **({} if self.ceiling is None else {"ceiling": self.ceiling.as_uns()}),
             "missing": self.missing,

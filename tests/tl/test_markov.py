@@ -126,6 +126,26 @@ def test_result(cells, quick_lmi, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
+def test_unequal_depths_are_told_of(cells, quick_lmi):
+    """Where they may explain the difference, and where equal depth shows that they don't."""
+    early = (cells.obs["day"] == "2").to_numpy()
+    del cells.layers["counts"]
+    cells.obs["total_counts"] = np.where(early, 900.0, 3000.0)
+    test = sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_permutations=0, n_pairings=2))
+    assert test.depths == (900.0, 3000.0, 3000.0)
+    assert cells.uns["markov_test"]["depths"] == [900.0, 3000.0, 3000.0]
+    told = "Depths differ: 900 in '2', 3,000 in '6, well 1' and 3,000 in '6, well 2' UMIs per cell"
+    assert str(test).splitlines()[3].startswith(f"{told}. The shallower side's information is lower")
+    gone, there = replace(test, p=0.3, depth=900), replace(test, p=0.001, depth=900)
+    found = replace(test, p=0.01)
+    assert f"{told}, enough to explain the difference" in str(replace(found, depth_matched=gone))
+    assert f"{told}, not enough to explain the difference" in str(replace(found, depth_matched=there))
+    assert f"{told}; the test at equal depth is the fairer one" in str(replace(test, p=0.3, depth_matched=gone))
+    assert "Depths" not in str(replace(test, depths=(2900.0, 3000.0, 3000.0)))
+    assert "Depths" not in str(replace(test, depths=None))
+
+
+@pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_equal_depth_compares_genes_whatever_the_data_are(cells, quick_lmi):
     how = {**HOW, "counts_layer": "counts", "model": quick_lmi(n_permutations=0, n_pairings=2)}
     genes, places = (sm.tl.markov_test(cells, **how, use_rep=rep) for rep in (None, "X_spring"))

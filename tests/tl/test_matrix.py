@@ -12,6 +12,7 @@ import pytest
 
 import scmi as sm
 from scmi.estimators import benjamini_hochberg, crossfit
+from scmi.pp.depth import Counts
 
 HOW = {"pair_key": "clone", "groupby": "day"}
 
@@ -117,3 +118,32 @@ def test_nothing_to_estimate(cells):
 def test_nothing_stored(cells):
     with pytest.raises(KeyError, match="Run `sm.tl.lmi_matrix` first"):
         sm.get.lmi_matrix(cells)
+
+
+@pytest.mark.filterwarnings("ignore:.*exact copies:UserWarning")
+def test_equal_depth(quick_lmi):
+    """Day 2 a hundredth as deep as the others: at its depth these say less, and the table and a warning tell it."""
+    adata = sm.datasets.lineage(1500, n_genes=400, rng=0)
+    day2 = (adata.obs["day"] == "2").to_numpy()
+    adata.X[day2] = Counts.of(adata.X[day2], None, "X").thinned(0.01, np.random.default_rng(0)).used
+    adata.layers["counts"] = adata.X.copy()
+    sm.pp.recipe_lmi(adata, n_top_genes=100)
+    with pytest.warns(
+        UserWarning, match=r"different depths \(\d+ in '2', [\d,]+ in '4' and [\d,]+ in '6' UMIs per cell\)"
+    ):
+        sm.tl.lmi_matrix(adata, **HOW, counts_layer="counts", model=quick_lmi(n_permutations=0))
+    table = sm.get.lmi_matrix(adata)
+    depth = {day: adata.layers["counts"][(adata.obs["day"] == day).to_numpy()].sum(axis=1).mean() for day in "246"}
+    np.testing.assert_allclose(table["depth_a"], [depth["2"], depth["2"], depth["4"]])
+    np.testing.assert_allclose(table["depth_b"], [depth["4"], depth["6"], depth["6"]])
+    assert table["mi_equal_depth"].iloc[2] < table["mi_ksg"].iloc[2] - 0.1
+    sm.tl.lmi_matrix(adata, **HOW, model=quick_lmi(n_permutations=0), key_added="plain")
+    pd.testing.assert_series_equal(sm.get.lmi_matrix(adata, key="plain")["mi"], table["mi"])
+
+
+def test_equal_depth_without_counts(cells, quick_lmi):
+    cells.layers["counts"] = cells.X.copy()
+    with pytest.raises(ValueError, match=r"`adata.layers\['counts'\]` must hold counts"):
+        sm.tl.lmi_matrix(cells, **HOW, counts_layer="counts", model=quick_lmi())
+    with pytest.raises(KeyError, match="Did not find `counts_layer='raw'`"):
+        sm.tl.lmi_matrix(cells, **HOW, counts_layer="raw", model=quick_lmi())
