@@ -7,6 +7,7 @@ the matter of the benchmarks.
 import doctest
 import inspect
 import io
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import scmi as sm
 from scmi.estimators import PRESETS, configuration
 from scmi.estimators.peers import variational
+from tests._stand_ins import STAND_INS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = (sm, sm.tl, sm.pl, sm.pp, sm.get, sm.datasets, sm.estimators)
@@ -33,17 +35,15 @@ SHOWN = [
     if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("scmi.estimators.")
 ]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# A block of Python, and the comment right above it, if any: <!-- not run: why -->
-BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n+)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
-)
+# A block of Python, and right above it the data that it needs, if any: <!-- data: name -->
+BLOCK = re.compile(r"(?:^<!-- data: (?P<data>\w+) -->\n+)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page):
-    """Code with its line numbers, for the page's traceback, and why it isn't run ("" where it is)."""
+    """Code with its line numbers, for the page's traceback, and the data that it needs ("" for none)."""
     text = page.read_text()
     for found in BLOCK.finditer(text):
-        yield "\n" * text[: found.start("code")].count("\n") + found["code"], found["why"] or ""
+        yield "\n" * text[: found.start("code")].count("\n") + found["code"], found["data"] or ""
 
 
 def listed():
@@ -77,6 +77,20 @@ def quick(monkeypatch, tmp_path, FAST):
     plt.close("all")
 
 
+@pytest.fixture
+def quiet():
+    """Pages may make loggers speak, and change Matplotlib's settings: not beyond themselves."""
+    import scanpy as sc
+
+    root, own = logging.getLogger(), logging.getLogger("scmi")
+    level, handlers, verbosity = own.level, list(root.handlers), sc.settings.verbosity
+    with plt.rc_context():
+        yield
+    own.setLevel(level)
+    root.handlers[:] = handlers
+    sc.settings.verbosity = verbosity
+
+
 def test_api_page_lists_what_is_public():
     names = list(listed())
     assert len(names) == len(set(names))
@@ -95,11 +109,15 @@ def test_examples(quick, name):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages(quick, page):
-    found = list(blocks(page))
-    run = [code for code, why in found if not why]
-    if not run:
-        pytest.skip("; ".join({why for _, why in found}) or "no Python on this page")
-    names = {}
-    for code in run:
+def test_pages(quick, quiet, page):
+    """Every block runs; where it needs what can't be had everywhere, on something made up of the same form."""
+    names, given = {}, ""
+    for code, data in blocks(page):
+        if data and data != given:
+            names |= STAND_INS[data]()
+            given = data
         exec(compile(code, str(page), "exec"), names)
+
+
+def test_every_stand_in_is_used():
+    assert {data for page in PAGES for _, data in blocks(page)} == {"", *STAND_INS}
