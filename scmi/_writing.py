@@ -24,7 +24,7 @@ class Slots:
         A new `.X`; None leaves it.
     obs, obsm, var, layers, uns
         Complete columns and entries, by name.
-    stale_var, stale_uns
+    stale_obs, stale_obsm, stale_var, stale_uns
         Names of columns and entries that are to go.
     """
 
@@ -35,15 +35,21 @@ class Slots:
     var: dict[str, NDArray[Any]] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
+    stale_obs: list[str] = field(default_factory=list)
+    stale_obsm: list[str] = field(default_factory=list)
     stale_var: list[str] = field(default_factory=list)
     stale_uns: list[str] = field(default_factory=list)
 
     def write(self) -> None:
         """Write all of it."""
-        for name in self.stale_var:
-            del self.target.var[name]
-        for name in self.stale_uns:
-            del self.target.uns[name]
+        for slot, stale in (
+            (self.target.obs, self.stale_obs),
+            (self.target.obsm, self.stale_obsm),
+            (self.target.var, self.stale_var),
+            (self.target.uns, self.stale_uns),
+        ):
+            for name in stale:
+                del slot[name]
         if self.matrix is not None:
             self.target.X = self.matrix
         for slot, written in (
@@ -64,7 +70,7 @@ class Slots:
         matrix = target.X if self.matrix is not None else None
         entries = [
             (slot, {name: slot[name] if name in slot else None for name in written})
-            for slot, written in ((target.obsm, self.obsm), (target.layers, self.layers))
+            for slot, written in ((target.obsm, [*self.obsm, *self.stale_obsm]), (target.layers, self.layers))
         ]
 
         def restore() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,22 +12,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from scmi._slots import did_you_mean
+from scmi.estimators.inputs.missing import means_missing
 from scmi.estimators.inputs.stored import is_sparse
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Barcodes", "PairKey", "read_side", "read_sides", "some", "within"]
+__all__ = ["Barcodes", "PairKey", "of_each_side", "read_side", "read_sides", "some", "within"]
 
 Slot = Literal["obs", "obsm", "names"]
 PairKey = str | tuple[str, str] | None
 
-# What pandas, Scanpy, scirpy, clone2vec and databases leave behind where a cell has no barcode, once written as text in
-# whatever case; also where two such columns were joined.
-_MISSING_TEXT = ("", "na", "n/a", "<na>", "nan", "none", "null", "unassigned", "not assigned", "-1", "-1.0")
-_JOINTS = re.compile(r"[_|;:,+\s-]+")
-# Where codes of categories are written, this stands for none.
-_MISSING_CODE = -1
 # Entries of a matrix that are looked at together, 8 MB as doubles.
 BLOCK = 2**20
 
@@ -71,7 +64,7 @@ def read_sides(
         if na_values is not None:
             raise ValueError("`na_values` has no meaning with `pair_key=None`, which pairs cells by `.obs_names`.")
         return _read_names(adata_a, name_a), _read_names(adata_b, name_b)
-    key_a, key_b = _split_key(pair_key)
+    key_a, key_b = of_each_side("pair_key", pair_key, ", or None")
     slot_a, slot_b = _find_slot(adata_a, key_a, name_a), _find_slot(adata_b, key_b, name_b)
     if slot_a != slot_b:
         raise ValueError(
@@ -117,12 +110,13 @@ def read_side(adata: AnnData, key: str, name: str) -> Barcodes:
     return _read_column(adata, key, name, []) if slot == "obs" else _read_matrix(adata, key, name)
 
 
-def _split_key(pair_key: object) -> tuple[str, str]:
-    if isinstance(pair_key, str):
-        return pair_key, pair_key
-    if isinstance(pair_key, tuple | list) and len(pair_key) == 2 and all(isinstance(key, str) for key in pair_key):
-        return pair_key[0], pair_key[1]
-    raise TypeError(f"`pair_key` must be a name, a pair of names `(key_a, key_b)`, or None, got {pair_key!r}.")
+def of_each_side(argument: str, key: object, otherwise: str = "") -> tuple[str, str]:
+    """The name of each side; ``otherwise`` is what else the argument may be, for the message."""
+    if isinstance(key, str):
+        return key, key
+    if isinstance(key, tuple | list) and len(key) == 2 and all(isinstance(name, str) for name in key):
+        return key[0], key[1]
+    raise TypeError(f"`{argument}` must be a name, a pair of names `(key_a, key_b)`{otherwise}, got {key!r}.")
 
 
 def _find_slot(adata: AnnData, key: str, name: str) -> Literal["obs", "obsm"]:
@@ -158,7 +152,7 @@ def _read_column(adata: AnnData, key: str, name: str, na_values: list[object]) -
     codes, uniques = pd.factorize(adata.obs[key])
     labels = np.asarray(uniques, dtype=object)
     missing = np.zeros(len(labels), dtype=bool)
-    missing |= np.array([_means_missing(label) for label in labels], dtype=bool)
+    missing |= np.array([means_missing(label) for label in labels], dtype=bool)
     named = pd.Index(labels, dtype=object).isin(na_values)
     missing |= named
     kind = _kind_of(labels[~missing], where)
@@ -172,19 +166,6 @@ def _read_column(adata: AnnData, key: str, name: str, na_values: list[object]) -
     return Barcodes(
         name, where, "obs", kind, adata.n_obs, rows, code[rows], _whole(labels) if kind == "numbers" else labels
     )
-
-
-def _means_missing(label: object) -> bool:
-    """Whether a label, by itself, says that there is no barcode."""
-    if isinstance(label, bool | np.bool_):
-        return False
-    if isinstance(label, numbers.Real):
-        return bool(label == _MISSING_CODE)
-    text = str(label).strip().lower()
-    if text in _MISSING_TEXT:
-        return True
-    parts = _JOINTS.split(text)
-    return len(parts) > 1 and all(part in _MISSING_TEXT for part in parts)
 
 
 def _kind_of(labels: NDArray[Any], where: str) -> str:

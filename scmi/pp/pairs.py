@@ -21,7 +21,7 @@ from scmi.typing import Index, Rng
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["ClonePairs", "match_clones", "pair_clones"]
+__all__ = ["ClonePairs", "hold_same_cells", "match_clones", "pair_clones"]
 
 # Names are told of where fewer of the smaller side's find a partner.
 MATCHED_SHARE = 0.5
@@ -223,8 +223,8 @@ def _apart(
     found: ClonePairs, adata_a: AnnData, adata_b: AnnData, same_cells: bool | None, names: tuple[str, str]
 ) -> ClonePairs:
     """Pair no cell with itself, where both objects hold the same cells."""
-    row_b = adata_b.obs_names.get_indexer(adata_a.obs_names) if _are_unique(adata_a, adata_b) else None
-    if row_b is None or (row_b < 0).all():
+    row_b = _rows_of_same_name(adata_a, adata_b)
+    if row_b is None:
         if same_cells:
             raise ValueError(
                 f"`same_cells=True`, but `{names[0]}` and `{names[1]}` have no cell name in common, or names that are "
@@ -232,17 +232,9 @@ def _apart(
             )
         return found
     pairing = found.pairing
-    carries = [
-        set(zip(rows.tolist(), np.repeat(np.arange(len(pairing)), np.diff(indptr)).tolist(), strict=True))
-        for rows, indptr in ((pairing.rows_x, pairing.indptr_x), (pairing.rows_y, pairing.indptr_y))
-    ]
-    itself = [(row, barcode) for row, barcode in carries[0] if (row_b[row], barcode) in carries[1]]
+    itself = _with_themselves(pairing, row_b)
     if same_cells is None:
-        named_alike = {row for row, _ in carries[0] if row_b[row] >= 0} & set(np.flatnonzero(row_b >= 0).tolist())
-        numbered = all(name.isdigit() for name in adata_a.obs_names[row_b >= 0])
-        # By chance, cells of one name seldom carry one barcode.
-        n_itself = len({row for row, _ in itself})
-        same_cells = not numbered and n_itself >= MIN_ITSELF and 2 * n_itself > len(named_alike)
+        same_cells = _most_are_the_same(pairing, itself, row_b, adata_a.obs_names)
         logger.info(
             "%d cells have a name that occurs in both objects: taken as %s; `same_cells=` decides otherwise",
             int((row_b >= 0).sum()),
@@ -250,7 +242,7 @@ def _apart(
         )
     if not same_cells or not itself:
         return found
-    apart, left = replace(pairing, same=row_b.astype(np.int64)).apart()
+    apart, left = replace(pairing, same=row_b).apart()
     text = (
         f"`{names[0]}` and `{names[1]}` hold the same cells: {len(itself)} cells share a barcode with themselves, and "
         "are not paired with themselves"
@@ -265,8 +257,37 @@ def _apart(
     return replace(found, barcodes=found.barcodes[left], pairing=apart, same_cells=True)
 
 
-def _are_unique(adata_a: AnnData, adata_b: AnnData) -> bool:
-    return bool(adata_a.obs_names.is_unique and adata_b.obs_names.is_unique)
+def hold_same_cells(pairing: Pairing, adata_a: AnnData, adata_b: AnnData) -> bool:
+    """Whether the cells that a pairing of two objects has by one name in both are the same cells, by their barcodes."""
+    row_b = _rows_of_same_name(adata_a, adata_b)
+    if row_b is None:
+        return False
+    return _most_are_the_same(pairing, _with_themselves(pairing, row_b), row_b, adata_a.obs_names)
+
+
+def _rows_of_same_name(adata_a: AnnData, adata_b: AnnData) -> Index | None:
+    """For each row of the first object the row of that name in the second, or -1; None if that says nothing."""
+    if not (adata_a.obs_names.is_unique and adata_b.obs_names.is_unique):
+        return None
+    row_b: Index = adata_b.obs_names.get_indexer(adata_a.obs_names).astype(np.int64)
+    return None if (row_b < 0).all() else row_b
+
+
+def _with_themselves(pairing: Pairing, row_b: Index) -> list[tuple[int, int]]:
+    """Rows of the first object, each with a barcode that the cell of its name carries too."""
+    carries_x, carries_y = (
+        set(zip(rows.tolist(), np.repeat(np.arange(len(pairing)), np.diff(indptr)).tolist(), strict=True))
+        for rows, indptr in ((pairing.rows_x, pairing.indptr_x), (pairing.rows_y, pairing.indptr_y))
+    )
+    return [(row, barcode) for row, barcode in carries_x if (row_b[row], barcode) in carries_y]
+
+
+def _most_are_the_same(pairing: Pairing, itself: list[tuple[int, int]], row_b: Index, names: pd.Index[str]) -> bool:
+    """By chance, cells of one name seldom carry one barcode; and names that are numbers say nothing."""
+    numbered = all(name.isdigit() for name in names[row_b >= 0])
+    named_alike = np.unique(pairing.rows_x[row_b[pairing.rows_x] >= 0])
+    n_itself = len({row for row, _ in itself})
+    return not numbered and n_itself >= MIN_ITSELF and 2 * n_itself > len(named_alike)
 
 
 def _warn_of_recurring(a: Barcodes, b: Barcodes, shared: pd.Index, column: str) -> None:

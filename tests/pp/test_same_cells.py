@@ -9,7 +9,7 @@ import pytest
 
 import scmi as sm
 from scmi.estimators.inputs.checks import TooFew
-from scmi.pp.barcodes import _means_missing
+from scmi.estimators.inputs.missing import means_missing
 from scmi.pp.pairs import match_clones
 
 
@@ -130,12 +130,12 @@ def test_cells_without_a_stratum_are_in_no_pair(mice):
     + [-1.0, "None_None", "NA_NA", "nan-nan", "null|null", "NA;None", "unassigned_unassigned"],
 )
 def test_what_means_no_barcode(label):
-    assert _means_missing(label)
+    assert means_missing(label)
 
 
 @pytest.mark.parametrize("label", ["0", 0, 1, "none1", "NANA", "c-1", "NA_12", "nanog", "A", "-12", True, False, 0.5])
 def test_what_is_a_barcode(label):
-    assert not _means_missing(label)
+    assert not means_missing(label)
 
 
 @pytest.mark.parametrize("form", [np.array, pd.DataFrame])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from scmi.estimators.inputs.missing import means_missing
 from scmi.typing import MatrixLike, Values
 
 __all__ = ["Targets", "as_targets"]
@@ -19,7 +20,10 @@ class Targets(NamedTuple):
 
 
 def as_targets(labels: MatrixLike | ArrayLike) -> Targets:
-    """Labels of every kind as shares; rows of zeros where there is none."""
+    """Labels of every kind as shares; rows of zeros where there is none.
+
+    NaN, None, -1 and texts such as "nan", "NA", "none" and "" are no labels, as they are no barcodes.
+    """
     names: list[str] | None = None
     if isinstance(labels, pd.DataFrame):
         names = list(map(str, labels.columns))
@@ -52,9 +56,19 @@ def _of_vector(labels: "pd.Series[Any]") -> Targets:
             )
     if isinstance(labels.dtype, pd.CategoricalDtype):  # in the order of the categories
         labels = labels.cat.remove_unused_categories()
-        codes, names = labels.cat.codes.to_numpy(), labels.cat.categories
+        codes, found = labels.cat.codes.to_numpy(), labels.cat.categories
     else:
-        codes, names = pd.factorize(labels, sort=True)
-    shares = np.zeros((len(labels), len(names)))
+        codes, found = pd.factorize(labels, sort=True)
+    there = np.array([not means_missing(value) for value in found], dtype=bool)
+    # The last entry is what -1, for NaN, points at.
+    codes = np.append(np.where(there, np.cumsum(there) - 1, -1), -1)[codes]
+    shares = np.zeros((len(labels), int(there.sum())))
     shares[codes >= 0, codes[codes >= 0]] = 1.0
-    return Targets(shares, list(map(str, names)))
+    return Targets(shares, [_name(value) for value in found[there]])
+
+
+def _name(label: object) -> str:
+    """5.0 as "5": where labels are missing, pandas makes integers floats."""
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label)

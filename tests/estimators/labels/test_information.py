@@ -154,7 +154,7 @@ def test_a_label_that_a_part_lacks_costs_nothing():
 @pytest.mark.parametrize(
     ("labels", "options", "error", "match"),
     [
-        (np.zeros(60), {}, ValueError, "holds \\['0.0'\\]: information about a label needs two"),
+        (np.zeros(60), {}, ValueError, "holds \\['0'\\]: information about a label needs two"),
         (np.linspace(0, 1, 60), {}, TypeError, "numbers that are not whole"),
         (np.arange(59), {}, ValueError, "60.*59"),
         (np.arange(60) % 2, {"groups": np.arange(60) % 7}, TooFew, "7 groups; 20 or more"),
