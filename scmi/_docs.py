@@ -99,6 +99,12 @@ groups
 strata
     ``.obs`` column (batch, well, library) of the first population. The test permutes partners within each stratum
     only, so that what a stratum tells about both sides does not count as significant.""",
+    "weights": """\
+weights
+    What counts once. ``"barcodes"``: each barcode, which asks what a clone's place on one side tells of its place on
+    the other; where its cells have several labels, each by its share. ``"couples"``: each couple of cells, which asks
+    it of two cells that share a barcode, drawn among all such couples; a clone of 10 x 10 cells then counts 100 times
+    one of 1 x 1, and a few large ones may be all that is seen.""",
     "layer": """\
 layer
     Layer to use instead of ``.X``.""",

@@ -6,7 +6,7 @@ Where to look, room by room:
 - ``neighbours``: how bits are counted. KSG, its kernels, and the Gaussian that it is compared with.
 - ``latent``: which latent space. A file per family, and the choice among them.
 - ``inference``: how sure. Tests, errors, intervals, the bias correction, what carries the information, onsets.
-- ``labels``: what features tell of a label. Calibrated probabilities of classes, cross-fitted.
+- ``labels``: what features tell of a label, by calibrated probabilities of classes, and what labels tell of each other.
 - ``peers``: MINE and InfoNCE on raw arrays.
 
 Above them, ``crossfit`` is the estimate from top to bottom, ``lmi`` its one configuration and what users call,
@@ -28,7 +28,8 @@ if _typing.TYPE_CHECKING:
     from .inputs.checks import TooFew
     from .inputs.pairing import Draw
     from .labels.information import label_information
-    from .labels.result import LabelResult
+    from .labels.result import LabelResult, SharedLabelResult
+    from .labels.shared import shared_label_information
     from .latent.descend import History
     from .neighbours.conditional import conditional_ksg
     from .neighbours.gaussian import gaussian_bound
@@ -52,6 +53,7 @@ _HOME = {
     "PRESETS": "settings",
     "PermutationTest": "inference.permutation",
     "Settings": "settings",
+    "SharedLabelResult": "labels.result",
     "SubsamplingError": "inference.subsampling",
     "TooFew": "inputs.checks",
     "benjamini_hochberg": "inference.permutation",
@@ -65,6 +67,7 @@ _HOME = {
     "log_density_ratio": "neighbours.ksg",
     "permutation_test": "inference.permutation",
     "ratio_neighbours": "neighbours.ksg",
+    "shared_label_information": "labels.shared",
     "subsampling_error": "inference.subsampling",
     "within_strata": "inference.conditional",
 }
@@ -84,6 +87,7 @@ __all__ = [
     "Learning",
     "PermutationTest",
     "Settings",
+    "SharedLabelResult",
     "SubsamplingError",
     "TooFew",
     "benjamini_hochberg",
@@ -97,6 +101,7 @@ __all__ = [
     "log_density_ratio",
     "permutation_test",
     "ratio_neighbours",
+    "shared_label_information",
     "subsampling_error",
     "within_strata",
 ]

@@ -8,7 +8,7 @@ import pandas as pd
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.typing import Bits, Index
 
-__all__ = ["LabelResult"]
+__all__ = ["LabelResult", "SharedLabelResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +81,74 @@ class LabelResult:
         return (
             f"{self.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}) of {self.entropy:.2f}, a share of {self.share:.2f}"
             f"{p}, {self.n_cells:,} cells in {self.n_groups:,} groups"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedLabelResult:
+    """Information that the labels of two sides have in common, and its parts.
+
+    Parameters
+    ----------
+    mi
+        The number to report, in bits: that of the table of labels, less what other partners give, and stretched so that
+        labels which settle each other keep their entropy. Around 0, so at times below it, where there is nothing; above
+        it by itself beyond strata, where there are any.
+    se, ci
+        Standard error over barcodes, and 90 % interval, in bits.
+    p, null
+        One-sided, by permuting the second sides of barcodes within strata (one barcode of those that share cells); and
+        what these permutations give, corrected as ``mi`` is.
+    entropy
+        H of the labels in bits, of the side that has less (within strata): the most there is to share.
+    share
+        ``mi / entropy``.
+    mi_plugin
+        The mean of the pMI over all couples, weighted, in bits: before any correction.
+    mi_within
+        The information within strata from a table of each, corrected as a whole, in bits; ``mi`` is from one table of
+        all barcodes, spreads less, and is at most that but for chance. NaN where strata are too small for their labels.
+        Without strata both are the same.
+    pmi_a, pmi_b
+        Of each cell: the mean over its partners of log2 p(a, b) / q(a, b), in bits, with q the share that independent
+        labels (within strata) would have. NaN for cells without a partner.
+    table_a, table_b
+        A row per label of the side: ``label``, ``n`` (cells in couples), ``p`` (its weighted share), ``pmi`` (mean bits
+        of its couples, corrected; of -log2 ``p`` that there are) and its standard error ``se``, ``mi`` (what it adds to
+        the whole), ``n_barcodes``.
+    confusion
+        Labels of the first side x labels of the second: log2 p(a, b) / q(a, b) in bits; -inf for couples that are never
+        seen, NaN for those that can't be, since no stratum has both.
+    strata
+        A row per stratum: ``stratum``, ``n_barcodes``, ``mi``, ``se`` and ``p`` of its barcodes alone; NaN for fewer
+        than five, or where labels are too many for them.
+    n_barcodes, n_cells_a, n_cells_b
+        How many are in couples.
+    """
+
+    mi: float
+    se: float
+    ci: tuple[float, float]
+    p: float
+    null: Bits = field(repr=False)
+    entropy: float
+    share: float
+    mi_plugin: float
+    mi_within: float
+    pmi_a: Bits = field(repr=False)
+    pmi_b: Bits = field(repr=False)
+    table_a: pd.DataFrame = field(repr=False)
+    table_b: pd.DataFrame = field(repr=False)
+    confusion: pd.DataFrame = field(repr=False)
+    strata: pd.DataFrame = field(repr=False)
+    n_barcodes: int
+    n_cells_a: int
+    n_cells_b: int
+
+    def __str__(self) -> str:
+        p = "" if np.isnan(self.p) else f", p = {self.p:.1g}"
+        low, high = self.ci
+        return (
+            f"{self.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}) of {self.entropy:.2f}, a share of {self.share:.2f}"
+            f"{p}, {self.n_barcodes:,} barcodes with {self.n_cells_a:,} and {self.n_cells_b:,} cells"
         )
