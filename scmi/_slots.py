@@ -66,13 +66,13 @@ def check_key_added(key_added: object) -> None:
         raise ValueError(f"`key_added` must be a name without '/', got {key_added!r}.")
 
 
-def check_column(adata: "AnnData", argument: str, column: object) -> None:
-    """Raise unless the argument names a column of ``.obs``."""
+def check_column(adata: "AnnData", argument: str, column: object, where: str = ".obs") -> None:
+    """Raise unless the argument names a column of ``.obs``; ``where`` is what messages call that."""
     if not isinstance(column, Hashable):
         raise TypeError(f"`{argument}` must name one column of `.obs`, got {column!r}.")
     if column not in adata.obs.columns:
         hint = did_you_mean(column, adata.obs.columns)
-        raise KeyError(f"Did not find `{argument}={column!r}` in `.obs`, which has {list(adata.obs.columns)}.{hint}")
+        raise KeyError(f"Did not find `{argument}={column!r}` in `{where}`, which has {list(adata.obs.columns)}.{hint}")
 
 
 def check_groups(argument: str, groups: object) -> None:

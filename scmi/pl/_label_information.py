@@ -27,10 +27,11 @@ def label_information(
     color: str = PALETTE[0],
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Bits that expression tells of every label, beside all there are to know.
+    """Bits that are told of every label, by expression or by the other population, beside all there are to know.
 
-    A bar per label, from most to least: the mean pMI of its cells with its 90 % interval. The pale bar behind it ends
-    at -log2 p(label), what a cell of this label would tell if it were certain.
+    A bar per label, from most to least: the mean pMI of its cells (of two populations corrected, as the table has it)
+    with its 90 % interval. The pale bar behind it ends at -log2 p(label), what a cell of this label would tell if it
+    were certain.
 
     Parameters
     ----------
@@ -68,12 +69,14 @@ def label_information(
     most, told = -np.log2(table["p"].to_numpy()), table["pmi"].to_numpy()
     half = [interval(0.0, error)[1] for error in table["se"]]
     ax.barh(at, most, height=BAR, color=color, alpha=0.2, linewidth=0, label="all there is to know, -log2 p(label)")
-    ax.barh(at, told, height=BAR, color=color, linewidth=0, label="told by expression (90 % interval)")
+    by = "the other population's label" if "side" in stored else "expression"
+    ax.barh(at, told, height=BAR, color=color, linewidth=0, label=f"told by {by} (90 % interval)")
     ax.errorbar(told, at, xerr=half, fmt="none", ecolor=foreground(ax), elinewidth=1, capsize=2)
     ax.axvline(0, color=foreground(ax), linewidth=0.6, zorder=0.5)
     ax.set(yticks=at, ylim=(-0.6, len(table) - 0.4), xlabel="bits about the label")
     ax.set_yticklabels(table["label"])
-    ax.set_ylabel(spaced(str(stored["params"]["label_key"])))
+    label_key = stored["params"]["label_key"]
+    ax.set_ylabel(spaced(label_key if isinstance(label_key, str) else label_key["ab".index(stored["side"])]))
     open_frame(ax)
     legend_above(ax)
     return ax

@@ -1,40 +1,32 @@
-"""How much of a label is written in every cell."""
+"""What labels of cells are told by: the cells' expression, or labels of others with the same barcode."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
-from scmi._logging import logger
-from scmi._slots import DEFAULT, Default, check_column, check_is_anndata, check_key_added, check_writable
-from scmi._version import __version__
-from scmi._writing import Slots, write_together
-from scmi.estimators.inference.permutation import benjamini_hochberg
-from scmi.estimators.inputs.checks import seeded
-from scmi.estimators.inputs.pairing import linked
-from scmi.estimators.labels.information import label_information as estimate
-from scmi.estimators.labels.result import LabelResult
-from scmi.estimators.labels.targets import as_targets
+from scmi._slots import DEFAULT, Default
+from scmi.estimators.labels.joint import Weights
 from scmi.estimators.lmi import LMI
-from scmi.pp.barcodes import read_side
-from scmi.tl._model import as_model
-from scmi.tl._sides import Population, described, side_of
-from scmi.tl._stored import derived_from, gene_columns
+from scmi.pp.barcodes import PairKey
+from scmi.tl._labels_of_cells import label_information_of_cells
+from scmi.tl._shared_labels import label_information_of_pairs
 from scmi.typing import Rng
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["group_codes", "label_information", "labels_of"]
+__all__ = ["label_information"]
 
 
-@with_shared_docs
+@overload
 def label_information(
-    adata: "AnnData",
-    label_key: str,
+    adata_a: "AnnData",
+    adata_b: str | None = None,
     *,
+    label_key: str | None = None,
     groups_key: str | None = None,
     strata: str | None = None,
     condition_on: str | None = None,
@@ -45,56 +37,122 @@ def label_information(
     rng: Rng = 0,
     key_added: str = "label_mi",
     copy: bool = False,
-) -> "AnnData | None":
-    """How much of a label (fate, cell type, cluster, drug, genotype) is written in each cell, in bits.
+) -> "AnnData | None": ...
 
-    Calibrated models that never saw a cell's group (its clone, its donor) give the probability of every label from its
-    expression. A cell's pMI is how much likelier they hold its label than its share of the cells says,
-    log2 p(label | expression) / p(label). The mean over cells is the mutual information, from below by construction,
-    and its share of the label's entropy says how much of what there is to know is there.
+
+@overload
+def label_information(
+    adata_a: "AnnData",
+    adata_b: "AnnData",
+    *,
+    label_key: str | tuple[str, str],
+    pair_key: PairKey = None,
+    na_values: object = None,
+    weights: Weights = "barcodes",
+    strata: str | None = None,
+    model: LMI | None = None,
+    rng: Rng = 0,
+    key_added: str = "label_mi",
+    copy: bool = False,
+) -> "tuple[AnnData, AnnData] | None": ...
+
+
+@with_shared_docs
+def label_information(
+    adata_a: "AnnData",
+    adata_b: "AnnData | str | None" = None,
+    *,
+    label_key: str | tuple[str, str] | None = None,
+    pair_key: PairKey = None,
+    na_values: object = None,
+    weights: Weights = "barcodes",
+    groups_key: str | None = None,
+    strata: str | None = None,
+    condition_on: str | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None | Default = DEFAULT,
+    model: LMI | None = None,
+    rng: Rng = 0,
+    key_added: str = "label_mi",
+    copy: bool = False,
+) -> "AnnData | tuple[AnnData, AnnData] | None":
+    """How much of a label (fate, cell type, cluster, drug) is told, in bits: by each cell, or by its relatives' labels.
+
+    ``label_information(adata, "fate")`` asks how much of it is written in each cell. Calibrated models that never saw
+    a cell's group (its clone, its donor) give the probability of every label from its expression. A cell's pMI is how
+    much likelier they hold its label than its share of the cells says, log2 p(label | expression) / p(label). The mean
+    over cells is the mutual information, from below by construction, and its share of the label's entropy says how much
+    of what there is to know is there.
+
+    ``label_information(blood, tumour, label_key="cluster", pair_key="clonotype")`` asks how much the labels of two
+    populations tell of each other, through barcodes that their cells share: the mutual information of the table of
+    both labels, less what other partners give (:func:`scmi.estimators.shared_label_information`). A cell's pMI is the
+    mean over its partners of log2 p(a, b) / (p(a) p(b)). Expression isn't used.
 
     Parameters
     ----------
-    adata
-        The cells.
+    adata_a
+        The cells; or the first population.
+    adata_b
+        The second population; for one object the name of its labels, which ``label_key=`` may give as well.
     label_key
-        ``.obs`` column of labels; cells without one are left out. Or ``.obsm`` entry of counts, cells x labels, such as
-        those of the fates of a cell's clone mates (:func:`scmi.pp.clone_fates`).
+        ``.obs`` column of labels; cells without one are left out: NaN, None, -1 and texts such as "nan", "NA", "none"
+        and "" are no labels, as they are no barcodes. (Rename "none" where it is one.) Or ``.obsm`` entry of counts,
+        cells x labels, such as those of the fates of a cell's clone mates (:func:`scmi.pp.clone_fates`). For two
+        populations also a pair of names ``(key_a, key_b)``.
+    {pair_key}
+        For two populations only, as the next two.
+    {na_values}
+    {weights}
     groups_key
         ``.obs`` column (or ``.obsm`` matrix of clones) of what is predicted as a whole: clones, donors. Give it where
         there are clones: mates share their fate and lie near each other, and cells would be predicted from their own
-        sisters. Cells without a group stand for themselves.
+        sisters. Cells without a group stand for themselves. For one object only, as all that is read of expression.
     strata
-        ``.obs`` column: labels are permuted within its values.
+        ``.obs`` column (donor, batch): labels, or partners, are permuted within its values. Of two populations it is in
+        both, the same for all cells of a barcode, and the number is what labels tell of each other beyond it.
     condition_on
-        ``.obs`` column of labels (donor, batch, cluster): what is told beyond it.
+        ``.obs`` column of labels (donor, batch, cluster): what is told beyond it. For one object only.
     {layer}
     {use_rep}
     {mask_var}
     model
-        Only its ``n_permutations`` has a meaning here: how many permutations of the labels the p-value is from, 0 for
-        no test. None takes the default of :class:`scmi.LMI`.
+        Only its ``n_permutations`` has a meaning here: how many permutations of the labels, or partners, the p-value is
+        from, 0 for no test. None takes the default of :class:`scmi.LMI`.
     {rng}
     {key_added}
     {copy}
 
     Returns
     -------
-    None, or with ``copy=True`` the changed copy. Sets the following fields:
+    None, or with ``copy=True`` the changed copy or copies. Sets the following fields:
 
     `adata.obs["label_mi_pmi"]` : float Series
-        pMI in bits; NaN for cells without a label.
+        pMI in bits; NaN for cells without a label, or of two populations without a partner.
+    `adata.uns["label_mi"]` : dict
+        `mi`, `se`, `ci` (90 %), `p` and `null`, `entropy` (of the label; of two populations the smaller of both) and
+        `share` (of it), `n_cells`, `table` (DataFrame, a row per label), `confusion` (DataFrame, labels x labels) and
+        `params`. See :class:`scmi.estimators.LabelResult` and :class:`scmi.estimators.SharedLabelResult`.
+
+    For one object also:
+
     `adata.obs["label_mi_pmi_local"]`, `adata.obs["label_mi_pmi_local_se"]` : float Series
-        Its mean over the 30 cells nearest in principal components, and the standard error of that over groups.
+        pMI's mean over the 30 cells nearest in principal components, and the standard error of that over groups.
     `adata.obsm["X_label_mi"]` : float32 array
         Cells x labels, in the order of the table: log2 p(label | expression) / p(label), whatever the cell's own is.
     `adata.var["label_mi_r2"]`, `["label_mi_r2_null"]`, `["label_mi_r2_p"]`, `["label_mi_r2_q"]` : float Series
         The share of a gene's variance that the labels' means explain in cells that these were not learned from, what
         5 % of the permutations of labels reach, p, and q over the genes. Not with ``use_rep``.
-    `adata.uns["label_mi"]` : dict
-        `mi`, `se`, `ci` (90 %), `p` and `null`, `entropy` (of the label) and `share` (of it), `mi_ksg`, `n_cells`,
-        `n_groups`, `table` (DataFrame, a row per label), `confusion` (DataFrame, labels x labels) and `params`; see
-        :class:`scmi.estimators.LabelResult` for all of these.
+    `adata.uns["label_mi"]`
+        `mi_ksg` and `n_groups`.
+
+    For two populations, in both:
+
+    `adata.uns["label_mi"]`
+        `mi_plugin` (the mean of the pMI over couples, before any correction), `n_barcodes`, `side` ("a" or "b"; table
+        and rows of `confusion` are of the labels of this side); with ``strata`` also `strata` (DataFrame, a row each:
+        `mi`, `se`, `p` and `n_barcodes`) and `mi_within` (the mean over tables of each).
 
     Raises
     ------
@@ -103,138 +161,93 @@ def label_information(
     TypeError
         If labels are numbers that are not whole.
     ValueError
-        If the object is a view or empty; if there are fewer than two labels, or fewer than 20 groups
-        (:class:`scmi.estimators.TooFew`); if data are missing or infinite.
+        If an object is a view or empty; if there are fewer than two labels, or fewer than 20 groups or shared barcodes
+        (:class:`scmi.estimators.TooFew`); if data are missing or infinite; if both populations hold the same cells; if
+        a barcode has cells in several strata; if an option is given that has no meaning for one object, or for two.
 
     Warns
     -----
     UserWarning
-        If labels occur in fewer than five groups, or the matrix looks like counts that were never logged.
+        If labels occur in fewer than five groups, or the matrix looks like counts that were never logged; of two
+        populations, what :func:`scmi.pp.pair_clones` warns of.
 
     References
     ----------
-    Barber and Agakov (2003), The IM algorithm, for the bound.
+    Barber and Agakov (2003), The IM algorithm, for the bound from expression. Vinh, Epps and Bailey (2010), JMLR 11,
+    2837, for the correction of a table of two labels.
 
     Examples
     --------
     >>> import scmi as sm
     >>> adata = sm.datasets.lineage(300, n_genes=500)
     >>> sm.pp.recipe_lmi(adata)
-    >>> day6 = adata[adata.obs["day"] == "6"].copy()
+    >>> day2, day6 = (adata[adata.obs["day"] == day].copy() for day in ("2", "6"))
     >>> sm.tl.label_information(day6, "fate", groups_key="clone", model=sm.LMI(n_permutations=99))
     >>> 0 < day6.uns["label_mi"]["share"] < 1
     True
+
+    And what the fates of a clone in two wells tell of each other:
+
+    >>> one, two = (day6[day6.obs["well"] == well].copy() for well in ("1", "2"))
+    >>> sm.tl.label_information(one, two, label_key="fate", pair_key="clone")
+    >>> 0 < one.uns["label_mi"]["mi"] == two.uns["label_mi"]["mi"]
+    True
     """
-    n_permutations = as_model(model).n_permutations
-    check_is_anndata(adata, "adata")
-    check_key_added(key_added)
-    if not copy:
-        check_writable(adata, "adata")
-    if adata.n_obs == 0 or (adata.n_vars == 0 and use_rep is None):
-        raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
-    labels = labels_of(adata, label_key)
-    groups = None if groups_key is None else group_codes(adata, groups_key)
-    within = [
-        None if name is None else _known(adata, argument, name, labels)
-        for argument, name in (("strata", strata), ("condition_on", condition_on))
-    ]
-    side = side_of("adata", adata, np.arange(adata.n_obs), {"layer": layer, "use_rep": use_rep, "mask_var": mask_var})
-    generator, seed = seeded(rng)
-    result = estimate(
-        side.matrix,
-        labels,
-        groups=groups,
-        strata=within[0],
-        condition_on=within[1],
-        n_permutations=n_permutations,
-        common_scale=use_rep is not None,
-        rng=generator,
-    )
-    logger.info("%s", result)
-    asked = {
-        "label_key": label_key,
+    for_pairs = {"pair_key": pair_key, "na_values": na_values, "weights": weights if weights != "barcodes" else None}
+    for_cells = {
         "groups_key": groups_key,
-        "strata": strata,
         "condition_on": condition_on,
         "layer": layer,
         "use_rep": use_rep,
-        "mask_var": mask_var,
-        "n_permutations": n_permutations,
-        "rng": seed,
-        "version": __version__,
+        "mask_var": None if isinstance(mask_var, Default) else "",
     }
-    if copy:
-        adata = adata.copy()
-    write_together(_slots(side._replace(target=adata), result, key_added, asked))
-    return adata if copy else None
-
-
-def labels_of(adata: "AnnData", label_key: str) -> Any:
-    """A column of labels, or counts of them."""
-    in_obs, in_obsm = label_key in adata.obs.columns, label_key in adata.obsm
-    if in_obs and in_obsm:
-        raise ValueError(f"`label_key={label_key!r}` names both a column of `.obs` and an entry of `.obsm`.")
-    if in_obsm:
-        return adata.obsm[label_key]
-    check_column(adata, "label_key", label_key)
-    return adata.obs[label_key]
-
-
-def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
-    """A number for each group; cells without one are groups of their own, clones that share a cell are one group."""
-    clones = read_side(adata, groups_key, "adata")
-    n_clones = len(clones.labels)
-    # Cells and clones, joined where a cell carries a clone.
-    group: NDArray[np.int64] = linked(n_clones + adata.n_obs, clones.codes, n_clones + clones.rows)[n_clones:]
-    return group
-
-
-def _known(adata: "AnnData", argument: str, column: str, labels: Any) -> NDArray[np.int64]:
-    """Codes of a column that every labelled cell has to have."""
-    check_column(adata, argument, column)
-    codes, _ = pd.factorize(adata.obs[column])
-    labelled = as_targets(labels).shares.sum(axis=1) > 0
-    missing = int((codes[labelled] < 0).sum())
-    if missing:
-        raise ValueError(f"`.obs[{column!r}]`, given as `{argument}`, is missing in {missing} labelled cells; fill it.")
-    known: NDArray[np.int64] = np.maximum(codes, 0).astype(np.int64)
-    return known
-
-
-def _slots(side: Population, result: LabelResult, key: str, asked: dict[str, Any]) -> Slots:
-    adata, column, var = side.target, f"{key}_r2", {}
-    if asked["use_rep"] is None:
-        var = gene_columns(side, result.columns, asked["mask_var"], column)
-        var[f"{column}_q"] = benjamini_hochberg(var[f"{column}_p"])
-    stored = {
-        "mi": result.mi,
-        "se": result.se,
-        "ci": list(result.ci),
-        "p": result.p,
-        "null": result.null,
-        "entropy": result.entropy,
-        "share": result.share,
-        "mi_ksg": result.mi_ksg,
-        "n_cells": result.n_cells,
-        "n_groups": result.n_groups,
-        "table": result.table.set_index(np.arange(len(result.table)).astype(str)),
-        "confusion": result.confusion,
-        "params": {name: value for name, value in described(asked).items() if value is not None},
-    }
-    return Slots(
-        target=adata,
-        obs={
-            f"{key}_pmi": result.pmi,
-            f"{key}_pmi_local": result.pmi_local,
-            f"{key}_pmi_local_se": result.pmi_local_se,
-        },
-        obsm={f"X_{key}": result.log_odds.astype(np.float32)},
-        var=var,
-        uns={key: stored},
-        stale_var=[
-            name
-            for name in (column + end for end in ("", "_null", "_p", "_q"))
-            if name in adata.var.columns and name not in var
-        ],
-        stale_uns=derived_from(adata, key),
+    if adata_b is None or isinstance(adata_b, str):
+        if adata_b is not None and label_key is not None:
+            raise TypeError(
+                f"`label_key` is given twice, {adata_b!r} and {label_key!r}; the second argument is the other AnnData, "
+                "or the name of the labels of one."
+            )
+        name = label_key if adata_b is None else adata_b
+        if not isinstance(name, str):
+            raise TypeError(
+                f"`label_key` must be the name of the labels in `.obs` or `.obsm`, got {name!r}; a pair of names needs "
+                "`adata_b`."
+            )
+        _check_unused(for_pairs, "pairs cells of two populations: pass `adata_b`, or leave it out")
+        return label_information_of_cells(
+            adata_a,
+            name,
+            groups_key=groups_key,
+            strata=strata,
+            condition_on=condition_on,
+            layer=layer,
+            use_rep=use_rep,
+            mask_var=mask_var,
+            model=model,
+            rng=rng,
+            key_added=key_added,
+            copy=copy,
+        )
+    if label_key is None:
+        raise TypeError("`label_key` is missing: the name of the labels in both objects, or a pair of names.")
+    _check_unused(for_cells, "has no meaning for labels on both sides, which are paired by `pair_key`: leave it out")
+    return label_information_of_pairs(
+        adata_a,
+        adata_b,
+        label_key,
+        pair_key=pair_key,
+        na_values=na_values,
+        weights=weights,
+        strata=strata,
+        model=model,
+        rng=rng,
+        key_added=key_added,
+        copy=copy,
     )
+
+
+def _check_unused(options: Mapping[str, object], why: str) -> None:
+    """Raise for an option of the other form."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"`{name}` {why}.")

@@ -104,8 +104,8 @@ def shared_labels(
         mi_within=within,
         pmi_a=pmi[0],
         pmi_b=pmi[1],
-        table_a=_table(joint, sides[0], pairing.groups, found, of_b=False),
-        table_b=_table(joint, sides[1], pairing.groups, found, of_b=True),
+        table_a=_table(joint, sides[0], pairing.groups, found.scale, found.chance[0]),
+        table_b=_table(joint.turned(), sides[1], pairing.groups, found.scale, found.chance[1]),
         confusion=pd.DataFrame(confusion, index=sides[0].names, columns=sides[1].names),
         strata=table,
         n_barcodes=len(pairing),
@@ -144,7 +144,7 @@ def _estimate(joint: Joint, groups: Index, n_permutations: int, rng: np.random.G
     chance = permuted(joint, max(n_permutations, FEWEST_PERMUTATIONS), rng)
     plugin, most, by_chance = float(joint.parts.sum()), min(joint.entropies), float(chance.bits.mean())
     scale = most / (most - by_chance) if by_chance < SATURATED * most else np.nan
-    se = scale * _error(joint.influence[:, None], joint.weight, groups)[0]
+    se = scale * float(_error(joint.influence[:, None], joint.weight, groups)[0])
     null, p = np.empty(0), np.nan
     if n_permutations:
         tested, bits = plugin, chance.bits[:n_permutations]
@@ -176,8 +176,8 @@ def _by_stratum(
     for k, of_stratum in zip(np.unique(joint.stratum), share, strict=True):
         members = np.flatnonzero(joint.stratum == k)
         found = _estimate(joint.take(members), groups[members], n_permutations, rng)
-        plugin += of_stratum * found.plugin
-        by_chance += of_stratum * float(found.chance[0].sum())
+        plugin += float(of_stratum) * found.plugin
+        by_chance += float(of_stratum) * float(found.chance[0].sum())
         enough = len(np.unique(groups[members])) >= FEWEST_IN_STRATUM and not np.isnan(found.scale)
         mi, se, p = (found.mi, found.se, found.p) if enough else (np.nan, np.nan, np.nan)
         rows.append((names[k], len(members), mi, se, p))
@@ -199,20 +199,18 @@ def _of_cells(joint: Joint, sides: tuple[_Side, _Side], n_cells: list[Values], n
     return pmi[0], pmi[1]
 
 
-def _table(joint: Joint, side: _Side, groups: Index, found: _Estimate, *, of_b: bool) -> pd.DataFrame:
-    own, other, log_ratio = (joint.b, joint.a, joint.log_ratio.T) if of_b else (joint.a, joint.b, joint.log_ratio)
-    axis, chance = (0, found.chance[1]) if of_b else (1, found.chance[0])
-    share, told = joint.p.sum(axis=axis), joint.parts.sum(axis=axis)
-    mi = found.scale * (told - chance)
-    deviation = own * (other @ log_ratio.T - told / share)
-    cells, first = np.unique(side.rows, return_index=True)
+def _table(joint: Joint, side: _Side, groups: Index, scale: float, by_chance: Bits) -> pd.DataFrame:
+    """What each label of the first side tells; ``by_chance`` is what other partners give to each."""
+    share, told = joint.told
+    mi = scale * (share * told - by_chance)
+    _, first = np.unique(side.rows, return_index=True)
     return pd.DataFrame(
         {
             "label": side.names,
             "n": side.shares[first].sum(axis=0),
             "p": share,
             "pmi": mi / share,
-            "se": found.scale * _error(deviation, joint.weight, groups) / share,
+            "se": scale * _error(joint.influence_on_labels, joint.weight, groups),
             "mi": mi,
             "n_barcodes": (side.counts > 0).sum(axis=0),
         }

@@ -37,12 +37,17 @@ class Joint:
         return len(self.weight)
 
     def take(self, barcodes: Index) -> "Joint":
-        """Some of the barcodes, in ascending order."""
-        return Joint(self.a[barcodes], self.b[barcodes], self.weight[barcodes], self.stratum[barcodes])
+        """Some of the barcodes, in ascending order, and the labels that they have."""
+        a, b = (side[barcodes][:, side[barcodes].any(axis=0)] for side in (self.a, self.b))
+        return Joint(a, b, self.weight[barcodes], self.stratum[barcodes])
 
     def with_partners(self, order: Index) -> "Joint":
         """Every first side with the second one of another barcode, of the same weight as before."""
         return Joint(self.a, self.b[order], self.weight, self.stratum)
+
+    def turned(self) -> "Joint":
+        """The same, seen from the other side."""
+        return Joint(self.b, self.a, self.weight, self.stratum)
 
     @cached_property
     def starts(self) -> Index:
@@ -81,22 +86,30 @@ class Joint:
         return self.p * self.log_ratio
 
     @cached_property
-    def of_barcodes(self) -> Bits:
-        """The mean of ``log_ratio`` over the couples of each barcode, in bits."""
-        return np.asarray(((self.a @ self.log_ratio) * self.b).sum(axis=1))
+    def told(self) -> tuple[Values, Bits]:
+        """The share of each label of the first side, and the mean of ``log_ratio`` over its couples."""
+        share = self.p.sum(axis=1)
+        return share, self.parts.sum(axis=1) / share
+
+    @cached_property
+    def influence_on_labels(self) -> Bits:
+        """Barcodes x labels of the first side: the derivative of what a label tells by the share of a barcode.
+
+        A barcode weighs on the mean, and on what is expected in its stratum.
+        """
+        share, told = self.told
+        of_a, of_b, _ = self.margins
+        k = np.unique(self.stratum, return_inverse=True)[1]
+        ratio = np.divide(self.p, self.expected, out=np.zeros_like(self.p), where=self.expected > 0)
+        in_stratum = (of_b @ ratio.T)[k]
+        expected = self.a * (1 - in_stratum) - of_a[k] * (self.b @ ratio.T - in_stratum)
+        return np.asarray((self.a * (self.b @ self.log_ratio.T - told) + expected / np.log(2)) / share)
 
     @cached_property
     def influence(self) -> Bits:
-        """What a barcode's weight adds to the bits, per unit of its share: their derivative, which has mean 0.
-
-        Beside its own couples a barcode changes what is expected in its stratum; of one stratum that cancels.
-        """
-        of_a, of_b, _ = self.margins
-        ratio = np.divide(self.p, self.expected, out=np.zeros_like(self.p), where=self.expected > 0)
-        to_a, to_b = of_b @ ratio.T, of_a @ ratio
-        k = np.unique(self.stratum, return_inverse=True)[1]
-        shift = (self.a * to_a[k]).sum(axis=1) + (self.b * to_b[k]).sum(axis=1) - (of_a * to_a).sum(axis=1)[k] - 1
-        return np.asarray(self.of_barcodes - self.parts.sum() - shift / np.log(2))
+        """The same on the bits of the whole table; the weighted mean over barcodes is 0."""
+        share, told = self.told
+        return np.asarray((self.a - share) @ told + self.influence_on_labels @ share)
 
     @cached_property
     def entropies(self) -> tuple[float, float]:

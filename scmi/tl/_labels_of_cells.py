@@ -1,0 +1,162 @@
+"""How much of a label is written in every cell of one object."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scmi._logging import logger
+from scmi._slots import Default, check_column, check_is_anndata, check_key_added, check_writable
+from scmi._version import __version__
+from scmi._writing import Slots, write_together
+from scmi.estimators.inference.permutation import benjamini_hochberg
+from scmi.estimators.inputs.checks import seeded
+from scmi.estimators.inputs.pairing import linked
+from scmi.estimators.labels.information import label_information as estimate
+from scmi.estimators.labels.result import LabelResult
+from scmi.estimators.labels.targets import as_targets
+from scmi.estimators.lmi import LMI
+from scmi.pp.barcodes import read_side
+from scmi.tl._model import as_model
+from scmi.tl._sides import Population, described, side_of
+from scmi.tl._stored import derived_from, gene_columns
+from scmi.typing import Rng
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["label_information_of_cells", "labels_of"]
+
+
+def label_information_of_cells(
+    adata: "AnnData",
+    label_key: str,
+    *,
+    groups_key: str | None,
+    strata: str | None,
+    condition_on: str | None,
+    layer: str | None,
+    use_rep: str | None,
+    mask_var: str | NDArray[np.bool_] | None | Default,
+    model: LMI | None,
+    rng: Rng,
+    key_added: str,
+    copy: bool,
+) -> "AnnData | None":
+    """The estimate of :func:`scmi.tl.label_information` for one object."""
+    n_permutations = as_model(model).n_permutations
+    check_is_anndata(adata, "adata")
+    check_key_added(key_added)
+    if not copy:
+        check_writable(adata, "adata")
+    if adata.n_obs == 0 or (adata.n_vars == 0 and use_rep is None):
+        raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
+    labels = labels_of(adata, label_key)
+    groups = None if groups_key is None else _groups(adata, groups_key)
+    within = [
+        None if name is None else _known(adata, argument, name, labels)
+        for argument, name in (("strata", strata), ("condition_on", condition_on))
+    ]
+    side = side_of("adata", adata, np.arange(adata.n_obs), {"layer": layer, "use_rep": use_rep, "mask_var": mask_var})
+    generator, seed = seeded(rng)
+    result = estimate(
+        side.matrix,
+        labels,
+        groups=groups,
+        strata=within[0],
+        condition_on=within[1],
+        n_permutations=n_permutations,
+        common_scale=use_rep is not None,
+        rng=generator,
+    )
+    logger.info("%s", result)
+    asked = {
+        "label_key": label_key,
+        "groups_key": groups_key,
+        "strata": strata,
+        "condition_on": condition_on,
+        "layer": layer,
+        "use_rep": use_rep,
+        "mask_var": mask_var,
+        "n_permutations": n_permutations,
+        "rng": seed,
+        "version": __version__,
+    }
+    if copy:
+        adata = adata.copy()
+    write_together(_slots(side._replace(target=adata), result, key_added, asked))
+    return adata if copy else None
+
+
+def labels_of(adata: "AnnData", label_key: str, name: str = "") -> Any:
+    """A column of labels, or counts of them; ``name`` is what messages call the object."""
+    in_obs, in_obsm = label_key in adata.obs.columns, label_key in adata.obsm
+    if in_obs and in_obsm:
+        raise ValueError(
+            f"`label_key={label_key!r}` names both a column of `{name}.obs` and an entry of `{name}.obsm`."
+        )
+    if in_obsm:
+        return adata.obsm[label_key]
+    check_column(adata, "label_key", label_key, f"{name}.obs")
+    return adata.obs[label_key]
+
+
+def _groups(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
+    """A number for each group; cells without one are groups of their own, clones that share a cell are one group."""
+    clones = read_side(adata, groups_key, "adata")
+    n_clones = len(clones.labels)
+    # Cells and clones, joined where a cell carries a clone.
+    group: NDArray[np.int64] = linked(n_clones + adata.n_obs, clones.codes, n_clones + clones.rows)[n_clones:]
+    return group
+
+
+def _known(adata: "AnnData", argument: str, column: str, labels: Any) -> NDArray[np.int64]:
+    """Codes of a column that every labelled cell has to have."""
+    check_column(adata, argument, column)
+    codes, _ = pd.factorize(adata.obs[column])
+    labelled = as_targets(labels).shares.sum(axis=1) > 0
+    missing = int((codes[labelled] < 0).sum())
+    if missing:
+        raise ValueError(f"`.obs[{column!r}]`, given as `{argument}`, is missing in {missing} labelled cells; fill it.")
+    known: NDArray[np.int64] = np.maximum(codes, 0).astype(np.int64)
+    return known
+
+
+def _slots(side: Population, result: LabelResult, key: str, asked: dict[str, Any]) -> Slots:
+    adata, column, var = side.target, f"{key}_r2", {}
+    if asked["use_rep"] is None:
+        var = gene_columns(side, result.columns, asked["mask_var"], column)
+        var[f"{column}_q"] = benjamini_hochberg(var[f"{column}_p"])
+    stored = {
+        "mi": result.mi,
+        "se": result.se,
+        "ci": list(result.ci),
+        "p": result.p,
+        "null": result.null,
+        "entropy": result.entropy,
+        "share": result.share,
+        "mi_ksg": result.mi_ksg,
+        "n_cells": result.n_cells,
+        "n_groups": result.n_groups,
+        "table": result.table.set_index(np.arange(len(result.table)).astype(str)),
+        "confusion": result.confusion,
+        "params": {name: value for name, value in described(asked).items() if value is not None},
+    }
+    return Slots(
+        target=adata,
+        obs={
+            f"{key}_pmi": result.pmi,
+            f"{key}_pmi_local": result.pmi_local,
+            f"{key}_pmi_local_se": result.pmi_local_se,
+        },
+        obsm={f"X_{key}": result.log_odds.astype(np.float32)},
+        var=var,
+        uns={key: stored},
+        stale_var=[
+            name
+            for name in (column + end for end in ("", "_null", "_p", "_q"))
+            if name in adata.var.columns and name not in var
+        ],
+        stale_uns=derived_from(adata, key),
+    )
