@@ -111,7 +111,7 @@ def label_information(
         sisters. Cells without a group stand for themselves. For one object only, as all that is read of expression.
     strata
         ``.obs`` column (donor, batch): labels, or partners, are permuted within its values. Of two populations it is in
-        both, the same for all cells of a barcode, and the number is what labels tell of each other beyond it.
+        both, the same for all cells of a barcode, and the number is what labels tell of each other within it.
     condition_on
         ``.obs`` column of labels (donor, batch, cluster): what is told beyond it. For one object only.
     {layer}
@@ -152,7 +152,8 @@ def label_information(
     `adata.uns["label_mi"]`
         `mi_plugin` (the mean of the pMI over couples, before any correction), `n_barcodes`, `side` ("a" or "b"; table
         and rows of `confusion` are of the labels of this side); with ``strata`` also `strata` (DataFrame, a row each:
-        `mi`, `se`, `p` and `n_barcodes`) and `mi_within` (the mean over tables of each).
+        `mi`, `se`, `p` and `n_barcodes`) and `mi_pooled` (from one table of all barcodes, of which pMI, `table` and
+        `confusion` are).
 
     Raises
     ------

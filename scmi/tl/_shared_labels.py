@@ -131,7 +131,7 @@ def _strata(a: Labelled, b: Labelled, found: ClonePairs, column: str) -> Strata:
         labels.append(side.target.obs[column].to_numpy(dtype=object, na_value=np.nan)[side.rows[rows]])
         barcode.append(np.repeat(np.arange(len(pairing)), np.diff(indptr)))
     where = f"`.obs[{column!r}]`, given as `strata`,"
-    return strata_of_barcodes(np.concatenate(labels), np.concatenate(barcode), found.barcodes, where)
+    return strata_of_barcodes(np.concatenate(labels), np.concatenate(barcode), found.barcodes.tolist(), where)
 
 
 def _listed(value: Any) -> list[str] | None:
@@ -161,7 +161,7 @@ def _slots(side: Labelled, i: int, result: SharedLabelResult, key: str, params: 
         "params": {name: value for name, value in params.items() if value is not None},
     }
     if "strata" in stored["params"]:
-        stored |= {"mi_within": result.mi_within, "strata": _numbered(result.strata)}
+        stored |= {"mi_pooled": result.mi_pooled, "strata": _numbered(result.strata)}
     of_one_object = (f"{key}_pmi_local", f"{key}_pmi_local_se")
     of_genes = (f"{key}_r2{end}" for end in ("", "_null", "_p", "_q"))
     return Slots(

@@ -47,15 +47,18 @@ class _Side(NamedTuple):
 
 
 class _Estimate(NamedTuple):
-    """Bits of a table, what chance gives of them by label, and by what the rest is stretched."""
+    """What is left of a plug-in of the bits once chance is taken off, by what it is stretched, and how sure it is."""
 
     plugin: float
+    bits: Bits
     mi: float
     se: float
-    p: float
-    null: Bits
     scale: float
-    chance: tuple[Bits, Bits]
+
+    @property
+    def null(self) -> Bits:
+        """Permutations, corrected as the estimate is."""
+        return np.asarray(self.scale * (self.bits - self.bits.mean()))
 
 
 def shared_labels(
@@ -79,16 +82,17 @@ def shared_labels(
     entropy = min(joint.entropies)
     if entropy == 0:
         raise ValueError("The labels of a side don't vary within `strata`: pass coarser strata, or none.")
-    found = _estimate(joint, pairing.groups, n_permutations, rng)
+    chance = permuted(joint, max(n_permutations, FEWEST_PERMUTATIONS), rng)
+    pooled = _corrected(joint, float(joint.parts.sum()), chance.bits, joint.influence, pairing.groups)
+    p = _p_value(joint, chance.bits, pairing.groups, n_permutations, rng)
+    found, table = pooled, pd.DataFrame(columns=list(STRATA))
+    if strata is not None:
+        found, table = _within(joint, pairing.groups, strata.names, n_permutations, rng)
     if np.isnan(found.scale):
         raise TooFew(
-            f"The labels are too many for {len(pairing)} shared barcodes: other partners show {found.plugin:.2f} bits "
-            f"of {entropy:.2f} as well. Join labels, or pass coarser `strata` or none."
+            f"The labels are too many for {len(pairing)} shared barcodes: other partners show {found.bits.mean():.2f} "
+            f"bits of {entropy:.2f} as well. Join labels, or pass coarser `strata` or none."
         )
-    if strata is None:
-        table, within = pd.DataFrame(columns=list(STRATA)), found.mi
-    else:
-        table, within = _by_stratum(joint, pairing.groups, strata.names, n_permutations, rng)
     pmi = _of_cells(joint, sides, n_cells, (len(a.shares), len(b.shares)))
     with np.errstate(divide="ignore", invalid="ignore"):
         confusion = np.log2(joint.p / joint.expected)
@@ -96,16 +100,16 @@ def shared_labels(
         mi=found.mi,
         se=found.se,
         ci=interval(found.mi, found.se),
-        p=found.p,
-        null=found.null,
+        p=p,
+        null=found.null[:n_permutations],
         entropy=entropy,
         share=found.mi / entropy,
-        mi_plugin=found.plugin,
-        mi_within=within,
+        mi_pooled=pooled.mi,
+        mi_plugin=pooled.plugin,
         pmi_a=pmi[0],
         pmi_b=pmi[1],
-        table_a=_table(joint, sides[0], pairing.groups, found.scale, found.chance[0]),
-        table_b=_table(joint.turned(), sides[1], pairing.groups, found.scale, found.chance[1]),
+        table_a=_table(joint, sides[0], pairing.groups, pooled.scale, chance.a),
+        table_b=_table(joint.turned(), sides[1], pairing.groups, pooled.scale, chance.b),
         confusion=pd.DataFrame(confusion, index=sides[0].names, columns=sides[1].names),
         strata=table,
         n_barcodes=len(pairing),
@@ -140,22 +144,22 @@ def _check(sides: tuple[_Side, _Side], groups: Index, stratum: Index) -> None:
     check_exchangeable([stratum])
 
 
-def _estimate(joint: Joint, groups: Index, n_permutations: int, rng: np.random.Generator) -> _Estimate:
-    chance = permuted(joint, max(n_permutations, FEWEST_PERMUTATIONS), rng)
-    plugin, most, by_chance = float(joint.parts.sum()), min(joint.entropies), float(chance.bits.mean())
+def _corrected(joint: Joint, plugin: float, bits: Bits, influence: Bits, groups: Index) -> _Estimate:
+    """Take off the mean of permutations; what settles everything keeps its entropy. NaN where these nearly reach it."""
+    most, by_chance = min(joint.entropies), float(bits.mean())
     scale = most / (most - by_chance) if by_chance < SATURATED * most else np.nan
-    se = scale * float(_error(joint.influence[:, None], joint.weight, groups)[0])
-    null, p = np.empty(0), np.nan
-    if n_permutations:
-        tested, bits = plugin, chance.bits[:n_permutations]
-        null = scale * (bits - by_chance)
-        if len(np.unique(groups)) < len(groups):
-            # Barcodes that share cells are not exchangeable one by one.
-            apart = joint.take(one_of_each(groups, rng))
-            tested, bits = float(apart.parts.sum()), permuted(apart, n_permutations, rng).bits
-        p = p_value(tested, bits)
-    means = chance.a.mean(axis=0), chance.b.mean(axis=0)
-    return _Estimate(plugin, scale * (plugin - by_chance), se, p, null, scale, means)
+    error = float(_error(influence[:, None], joint.weight, groups)[0])
+    return _Estimate(plugin, bits, scale * (plugin - by_chance), scale * error, scale)
+
+
+def _p_value(joint: Joint, bits: Bits, groups: Index, n_permutations: int, rng: np.random.Generator) -> float:
+    if n_permutations == 0:
+        return np.nan
+    if len(np.unique(groups)) == len(groups):
+        return p_value(float(joint.parts.sum()), bits[:n_permutations])
+    # Barcodes that share cells are not exchangeable one by one.
+    apart = joint.take(one_of_each(groups, rng))
+    return p_value(float(apart.parts.sum()), permuted(apart, n_permutations, rng).bits)
 
 
 def _error(deviation: Values, weight: Values, groups: Index) -> Values:
@@ -167,23 +171,26 @@ def _error(deviation: Values, weight: Values, groups: Index) -> Values:
     return np.asarray(np.sqrt((summed**2).sum(axis=0) * n / max(n - 1, 1)) / weight.sum())
 
 
-def _by_stratum(
+def _within(
     joint: Joint, groups: Index, names: list[str], n_permutations: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, float]:
-    """A table of the strata, and the mean over all of them, corrected as a whole."""
-    rows, plugin, by_chance = [], 0.0, 0.0
-    share = joint.margins[2]
-    for k, of_stratum in zip(np.unique(joint.stratum), share, strict=True):
+) -> tuple[_Estimate, pd.DataFrame]:
+    """The mean over tables of every stratum, corrected as a whole, since few barcodes tell little; and one by one."""
+    n = max(n_permutations, FEWEST_PERMUTATIONS)
+    plugin, bits, of_barcodes, rows = 0.0, np.zeros(n), np.empty(len(joint)), []
+    for k, share in zip(np.unique(joint.stratum), joint.margins[2], strict=True):
         members = np.flatnonzero(joint.stratum == k)
-        found = _estimate(joint.take(members), groups[members], n_permutations, rng)
-        plugin += float(of_stratum) * found.plugin
-        by_chance += float(of_stratum) * float(found.chance[0].sum())
-        enough = len(np.unique(groups[members])) >= FEWEST_IN_STRATUM and not np.isnan(found.scale)
-        mi, se, p = (found.mi, found.se, found.p) if enough else (np.nan, np.nan, np.nan)
+        part = joint.take(members)
+        found = _corrected(part, float(part.parts.sum()), permuted(part, n, rng).bits, part.influence, groups[members])
+        plugin += float(share) * found.plugin
+        bits += share * found.bits
+        of_barcodes[members] = found.plugin + part.influence
+        mi, se, p = np.nan, np.nan, np.nan
+        if len(np.unique(groups[members])) >= FEWEST_IN_STRATUM and not np.isnan(found.scale):
+            mi, se = found.mi, found.se
+            p = _p_value(part, found.bits, groups[members], n_permutations, rng)
         rows.append((names[k], len(members), mi, se, p))
-    most = min(joint.entropies)
-    within = (plugin - by_chance) * most / (most - by_chance) if by_chance < SATURATED * most else np.nan
-    return pd.DataFrame(rows, columns=list(STRATA)), within
+    whole = _corrected(joint, plugin, bits, of_barcodes - plugin, groups)
+    return whole, pd.DataFrame(rows, columns=list(STRATA))
 
 
 def _of_cells(joint: Joint, sides: tuple[_Side, _Side], n_cells: list[Values], n: tuple[int, int]) -> tuple[Bits, Bits]:
@@ -199,10 +206,10 @@ def _of_cells(joint: Joint, sides: tuple[_Side, _Side], n_cells: list[Values], n
     return pmi[0], pmi[1]
 
 
-def _table(joint: Joint, side: _Side, groups: Index, scale: float, by_chance: Bits) -> pd.DataFrame:
-    """What each label of the first side tells; ``by_chance`` is what other partners give to each."""
+def _table(joint: Joint, side: _Side, groups: Index, scale: float, chance: Bits) -> pd.DataFrame:
+    """What each label of the first side tells; ``chance`` is what permutations give to each."""
     share, told = joint.told
-    mi = scale * (share * told - by_chance)
+    mi = scale * (share * told - chance.mean(axis=0))
     _, first = np.unique(side.rows, return_index=True)
     return pd.DataFrame(
         {

@@ -92,30 +92,31 @@ class SharedLabelResult:
     ----------
     mi
         The number to report, in bits: that of the table of labels, less what other partners give, and stretched so that
-        labels which settle each other keep their entropy. Around 0, so at times below it, where there is nothing; above
-        it by itself beyond strata, where there are any.
+        labels which settle each other keep their entropy. Around 0, so at times below it, where there is nothing. With
+        strata the information within them: the mean over a table of each, corrected as a whole.
     se, ci
         Standard error over barcodes, and 90 % interval, in bits.
     p, null
         One-sided, by permuting the second sides of barcodes within strata (one barcode of those that share cells); and
-        what these permutations give, corrected as ``mi`` is.
+        what these permutations give, corrected as ``mi`` is. With strata p is of ``mi_pooled``, which few barcodes of
+        many strata tell better, and is then not the share of ``null``.
     entropy
         H of the labels in bits, of the side that has less (within strata): the most there is to share.
     share
         ``mi / entropy``.
+    mi_pooled
+        From one table of all barcodes, against the one that independent labels within strata would have, in bits.
+        Without strata it is ``mi``; with strata it is at most that, but for chance: what strata make look alike is
+        lost.
     mi_plugin
-        The mean of the pMI over all couples, weighted, in bits: before any correction.
-    mi_within
-        The information within strata from a table of each, corrected as a whole, in bits; ``mi`` is from one table of
-        all barcodes, spreads less, and is at most that but for chance. NaN where strata are too small for their labels.
-        Without strata both are the same.
+        The mean of the pMI over all couples, weighted, in bits: ``mi_pooled`` before any correction.
     pmi_a, pmi_b
         Of each cell: the mean over its partners of log2 p(a, b) / q(a, b), in bits, with q the share that independent
         labels (within strata) would have. NaN for cells without a partner.
     table_a, table_b
         A row per label of the side: ``label``, ``n`` (cells in couples), ``p`` (its weighted share), ``pmi`` (mean bits
         of its couples, corrected; of -log2 ``p`` that there are) and its standard error ``se``, ``mi`` (what it adds to
-        the whole), ``n_barcodes``.
+        ``mi_pooled``), ``n_barcodes``.
     confusion
         Labels of the first side x labels of the second: log2 p(a, b) / q(a, b) in bits; -inf for couples that are never
         seen, NaN for those that can't be, since no stratum has both.
@@ -133,8 +134,8 @@ class SharedLabelResult:
     null: Bits = field(repr=False)
     entropy: float
     share: float
+    mi_pooled: float
     mi_plugin: float
-    mi_within: float
     pmi_a: Bits = field(repr=False)
     pmi_b: Bits = field(repr=False)
     table_a: pd.DataFrame = field(repr=False)

@@ -1,5 +1,7 @@
 """How much the labels of cells tell of the labels of others with the same barcode: plug-in, less what chance gives."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -46,10 +48,8 @@ def shared_label_information(
         One for each cell of a side; missing as labels are.
     {weights}
     strata
-        A label for each cell of the first side (its donor), the same for all cells of a barcode. What is told
-        beyond it: the table is compared with the one that independent labels within strata would have. That is at most
-        the information within strata, and equal to it where couples of labels tell no more of the stratum than
-        independent ones would.
+        A label for each cell of the first side (its donor), the same for all cells of a barcode. The number is then
+        what labels tell of each other within strata, and partners are permuted within them.
     n_permutations
         Of the partners within strata; 0 for no test.
     {rng}
@@ -89,20 +89,20 @@ def shared_label_information(
     check_counts(least=0, n_permutations=n_permutations)
     generator = as_generator(rng)
     targets = as_targets(labels_a), as_targets(labels_b)
-    codes, n_barcodes = _barcodes(barcodes_a, barcodes_b, targets)
+    codes, names = _barcodes(barcodes_a, barcodes_b, targets)
     rows = [np.flatnonzero(side >= 0) for side in codes]
     rows = [row[np.argsort(side[row], kind="stable")] for row, side in zip(rows, codes, strict=True)]
     indptr = [
-        np.concatenate([[0], np.cumsum(np.bincount(side[row], minlength=n_barcodes))])
+        np.concatenate([[0], np.cumsum(np.bincount(side[row], minlength=len(names)))])
         for row, side in zip(rows, codes, strict=True)
     ]
-    pairing = Pairing(indptr[0], rows[0], indptr[1], rows[1], np.arange(n_barcodes))
-    stratum = None if strata is None else _strata(strata, pairing, len(targets[0].shares))
+    pairing = Pairing(indptr[0], rows[0], indptr[1], rows[1], np.arange(len(names)))
+    stratum = None if strata is None else _strata(strata, pairing, len(targets[0].shares), names)
     return shared_labels(*targets, pairing, weights, stratum, n_permutations, generator)
 
 
-def _barcodes(a: ArrayLike, b: ArrayLike, targets: tuple[Targets, Targets]) -> tuple[list[Index], int]:
-    """A number for each cell of both sides, -1 for those without label or shared barcode; how many there are."""
+def _barcodes(a: ArrayLike, b: ArrayLike, targets: tuple[Targets, Targets]) -> tuple[list[Index], list[object]]:
+    """A number for each cell of both sides, -1 for those without label or shared barcode; barcodes' names."""
     sides = [pd.Series(np.asarray(side, dtype=object)) for side in (a, b)]
     for side, of_side, name in zip(sides, targets, ("a", "b"), strict=True):
         if len(side) != len(of_side.shares):
@@ -118,19 +118,19 @@ def _barcodes(a: ArrayLike, b: ArrayLike, targets: tuple[Targets, Targets]) -> t
     shared = np.intersect1d(of_a[of_a >= 0], of_b[of_b >= 0])
     number = np.full(len(found) + 1, -1)
     number[shared] = np.arange(len(shared))
-    return [number[of_a], number[of_b]], len(shared)
+    return [number[of_a], number[of_b]], found[shared].tolist()
 
 
-def _strata(strata: ArrayLike, pairing: Pairing, n: int) -> Strata:
+def _strata(strata: ArrayLike, pairing: Pairing, n: int, names: list[object]) -> Strata:
     """The stratum of each barcode, from those of the cells of the first side."""
     labels = np.asarray(strata, dtype=object)
     if labels.shape != (n,):
         raise ValueError(f"`strata` has shape {labels.shape}; expected one label for each of {n} cells.")
     barcode = np.repeat(np.arange(len(pairing)), np.diff(pairing.indptr_x))
-    return strata_of_barcodes(labels[pairing.rows_x], barcode, np.arange(len(pairing)), "`strata`")
+    return strata_of_barcodes(labels[pairing.rows_x], barcode, names, "`strata`")
 
 
-def strata_of_barcodes(labels: ArrayLike, barcode: Index, names: ArrayLike, where: str) -> Strata:
+def strata_of_barcodes(labels: ArrayLike, barcode: Index, names: Sequence[object], where: str) -> Strata:
     """The stratum of each barcode, which all of its cells must have in common.
 
     Parameters
@@ -150,7 +150,7 @@ def strata_of_barcodes(labels: ArrayLike, barcode: Index, names: ArrayLike, wher
         raise ValueError(
             f"{where} is missing in {missing} cells with a shared barcode; fill it, or drop their barcodes."
         )
-    of_barcode = np.zeros(len(np.asarray(names)), np.int64)
+    of_barcode = np.zeros(len(names), np.int64)
     of_barcode[barcode] = codes
     apart = np.flatnonzero(of_barcode[barcode] != codes)
     if len(apart):
@@ -158,7 +158,7 @@ def strata_of_barcodes(labels: ArrayLike, barcode: Index, names: ArrayLike, wher
         of_first = found[np.unique(codes[barcode == in_two[0]])].tolist()
         raise ValueError(
             f"{len(in_two)} shared barcodes have cells in several strata of {where}, such as "
-            f"{np.asarray(names)[in_two[0]]!r} in {of_first}. If the same barcode in two strata is two clones, give "
+            f"{names[in_two[0]]!r} in {of_first}. If the same barcode in two strata is two clones, give "
             "each a name of its own (stratum and barcode joined)."
         )
     return Strata(of_barcode, list(map(str, found)))
