@@ -309,6 +309,8 @@ TABLE = [
         ((lambda: cells()[:40], "day"), {}, ValueError, "`adata` is a view"),
         ((lambda: cells()[:30].copy(), "day"), {}, ValueError, "two or more"),
         ((cells, "pt"), {}, TypeError, "`labels` are numbers that are not whole"),
+        ((cells, "day"), {"pair_key": "clone"}, ValueError, "`pair_key` pairs cells of two populations"),
+        ((cells, cells), {"label_key": "day", "layer": "x"}, ValueError, "`layer` has no meaning for labels on both"),
         ((cells, "X_map"), {}, ValueError, "`labels` as counts must be finite and not negative"),
         ((cells, "day"), {"groups_key": "well"}, ValueError, "2 groups; 20 or more are needed"),
         ((cells, "day"), {"groups_key": "wel"}, KeyError, "Did not find 'wel' in `adata.obs` or `adata.obsm`"),

@@ -13,9 +13,9 @@ def some_slots(seed):
     rng = np.random.default_rng(seed)
     adata = AnnData(
         np.ones((4, 3), dtype=np.float32),
-        obs=pd.DataFrame({"old": range(4), "replaced": [1.0, 2.0, 3.0, 4.0], "other": list("abcd")}, list("wxyz")),
+        obs=pd.DataFrame({"stale": range(4), "replaced": [1.0, 2.0, 3.0, 4.0], "other": list("abcd")}, list("wxyz")),
         var=pd.DataFrame({"stale": range(3), "kept": [1, 2, 3], "replaced": [1, 2, 3]}, list("efg")),
-        obsm={"replaced": np.ones((4, 2)), "kept": np.zeros((4, 1))},
+        obsm={"replaced": np.ones((4, 2)), "kept": np.zeros((4, 1)), "stale": np.ones((4, 1))},
         layers={"replaced": np.zeros((4, 3)), "kept": np.ones((4, 3))},
         uns={"stale": 1, "kept": {"a": 1}, "replaced": 2},
     )
@@ -27,6 +27,8 @@ def some_slots(seed):
         layers={"replaced": rng.normal(size=(4, 3)), "new": rng.normal(size=(4, 3))},
         var={"replaced": rng.normal(size=3), "new": rng.normal(size=3)},
         uns={"replaced": {"mi": 1.0}, "new": 3},
+        stale_obs=["stale"],
+        stale_obsm=["stale"],
         stale_var=["stale"],
         stale_uns=["stale"],
     )
@@ -55,7 +57,7 @@ def test_what_was_written_is_whole():
     write_together(slots)
     adata = slots.target
     assert adata.obs is obs and adata.uns["kept"] is kept
-    assert list(adata.obs) == ["old", "replaced", "other", "new"]
+    assert list(adata.obs) == ["replaced", "other", "new"]
     assert list(adata.var) == ["kept", "replaced", "new"]
     assert list(adata.obsm) == ["replaced", "kept", "new"]
     assert list(adata.uns) == ["kept", "replaced", "new"]

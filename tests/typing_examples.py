@@ -93,6 +93,10 @@ def tools(adata: ad.AnnData) -> None:
     assert_type(test.early_late, sm.tl.Estimate)
     sm.tl.pmi_trend(adata, ["pseudotime"], mask_obs=np.ones(3, dtype=bool))
     sm.tl.gene_information(adata)
+    assert_type(sm.tl.label_information(adata, "fate", groups_key="clone"), ad.AnnData | None)
+    assert_type(sm.tl.label_information(adata, label_key="fate", use_rep="X_pca"), ad.AnnData | None)
+    both = sm.tl.label_information(adata, adata, label_key=("a", "b"), pair_key="clone", weights="couples", copy=True)
+    assert_type(both, tuple[ad.AnnData, ad.AnnData] | None)
     assert_type(sm.tl.interactions({"P1": array[0]}, frame, model=model), sm.tl.Interactions)
     cells, pairings, history = sm.get.lmi(adata)
     assert_type(cells, pd.DataFrame)
@@ -110,3 +114,4 @@ def what_is_refused(adata: ad.AnnData) -> None:
     sm.tl.lmi(adata, n_latent=4)  # type: ignore[call-arg]
     sm.tl.lmi(adata, model="default")  # type: ignore[arg-type]
     sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", k=5)  # type: ignore[call-arg]
+    sm.tl.label_information(adata, "fate", pair_key="clone")  # type: ignore[call-overload]

@@ -144,7 +144,7 @@ def strata_of_barcodes(labels: ArrayLike, barcode: Index, names: Sequence[object
     where
         What holds the strata, for messages.
     """
-    codes, found = pd.factorize(np.asarray(labels, dtype=object))
+    codes, found = pd.factorize(np.asarray(labels, dtype=object), sort=True)
     missing = int((codes < 0).sum())
     if missing:
         raise ValueError(

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 import scmi as sm
 from scmi.estimators import TooFew, label_information
+from scmi.estimators.labels.targets import as_targets
 from tests.estimators.labels._mixtures import mixture
 
 QUICK = {"n_permutations": 19}
@@ -122,6 +123,24 @@ def test_cells_without_a_label_are_left_out():
     assert result.n_cells == 150
     assert np.isnan(result.pmi[::4]).all() and np.isfinite(result.pmi[1::4]).all()
     assert (result.fold[::4] == -1).all() and np.isnan(result.log_odds[::4]).all()
+
+
+@pytest.mark.parametrize("none", ["nan", "NA", "None", "", " null ", "unassigned", -1])
+def test_what_means_none(none):
+    """The words that are no barcodes are no labels."""
+    targets = as_targets(pd.Series(["x", none, "y", None, "x"], dtype=object))
+    assert targets.names == ["x", "y"]
+    assert targets.shares.tolist() == [[1, 0], [0, 0], [0, 1], [0, 0], [1, 0]]
+    ordered = pd.Categorical(["y", str(none), "x"], categories=["y", str(none), "x"])
+    assert as_targets(ordered).names == ["y", "x"]
+    assert as_targets(ordered).shares.sum(axis=1).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("of", [np.array, pd.Series, pd.Categorical, lambda v: np.array(v, dtype=object)])
+def test_whole_numbers_are_named_as_such(of):
+    """Where labels are missing, pandas makes integers floats."""
+    assert as_targets(of([0.0, 12.0, np.nan, 0.0])).names == ["0", "12"]
+    assert as_targets(of([True, False, True])).names == ["False", "True"]
 
 
 def test_columns_that_tell():
