@@ -176,7 +176,7 @@ def test_a_large_job():
 
 
 def blocks(share, tau):
-    """Labels of each half of them go together; within a half they are independent. The share tau of barcodes does so."""
+    """For the share tau of barcodes both labels are of the same half of the labels; they are independent otherwise."""
     half = np.arange(len(share)) < len(share) // 2
     together = np.outer(share, share) * (half[:, None] == half)
     together /= together.sum()
@@ -332,7 +332,7 @@ def test_within_donors():
 
 
 def test_t_cells():
-    """Zhang et al. (2018): a clonotype's cluster in blood, or normal tissue, and in tumour; over donors and per donor."""
+    """Zhang et al. (2018): a clonotype's clusters in blood, or normal tissue, and in tumour; over and per donor."""
     path = DATA / "tcr" / "tcells_clonotype_cluster_tissue.csv.gz"
     if not path.exists():
         pytest.skip(f"no {path}; set SCMI_TEST_DATA")
