@@ -134,6 +134,11 @@ def masked_pmi(
     """The stored pMI of every cell, or of its neighbourhood, NaN outside the mask; some cell must have one."""
     column = f"{key}_pmi_local" if local else f"{key}_pmi"
     if column not in adata.obs.columns:
+        if local and f"{key}_pmi" in adata.obs.columns:
+            raise KeyError(
+                f"Did not find `.obs[{column!r}]`: this pMI has no mean over neighbourhoods. Pass `smooth=1` for "
+                "each cell's own."
+            )
         raise KeyError(f"Did not find `.obs[{column!r}]`. Run `sm.tl.lmi` first, or pass its `key_added` as `key`.")
     if not are_real(adata.obs[column].dtype):
         raise TypeError(f"`.obs[{column!r}]` is {adata.obs[column].dtype}, not numbers. Run `sm.tl.lmi` again.")

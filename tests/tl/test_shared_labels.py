@@ -99,8 +99,8 @@ def test_cells_that_are_left_out(blood, tumour):
 
 @pytest.mark.parametrize("as_they_are", ["matrix", "pair of names", "nullable"])
 def test_other_forms_of_the_same(blood, tumour, as_they_are):
-    sm.tl.label_information(blood, tumour, **HOW, key_added="expected")
     how = dict(HOW)
+    sm.tl.label_information(blood, tumour, **how, key_added="expected")
     if as_they_are == "matrix":
         for side in (blood, tumour):
             side.obsm["clones"] = pd.get_dummies(side.obs["clone"].replace("NA", np.nan)).astype(int)
@@ -109,7 +109,10 @@ def test_other_forms_of_the_same(blood, tumour, as_they_are):
         tumour.obs = tumour.obs.rename(columns={"cluster": "type", "clone": "clonotype"})
         how |= {"label_key": ("cluster", "type"), "pair_key": ("clone", "clonotype")}
     else:
-        blood.obs = blood.obs.astype({"cluster": "string", "clone": "string"})
+        blood.obs = blood.obs.astype({"cluster": "string", "clone": "string", "donor": "category"})
+        how["strata"] = "donor"
+        sm.tl.label_information(blood, tumour, **HOW, strata="donor", key_added="expected")
+        tumour.obs["donor"] = tumour.obs["donor"].astype("string")
     sm.tl.label_information(blood, tumour, **how)
     assert blood.uns["label_mi"]["mi_plugin"] == pytest.approx(blood.uns["expected"]["mi_plugin"])
     np.testing.assert_allclose(blood.obs["label_mi_pmi"], blood.obs["expected_pmi"])
@@ -143,6 +146,19 @@ def test_copies(blood, tumour):
         pd.testing.assert_frame_equal(side.obs, earlier.obs)
 
 
+def test_backed_by_a_file(blood, tumour, tmp_path):
+    """Results go into the object in memory."""
+    blood.write_h5ad(tmp_path / "blood.h5ad")
+    backed = ad.read_h5ad(tmp_path / "blood.h5ad", backed="r")
+    with pytest.raises(ValueError, match="`adata_a` is backed by a file"):
+        sm.tl.label_information(backed, tumour, **HOW, copy=True)
+    sm.tl.label_information(blood, tumour, **HOW)
+    expected = tumour.uns["label_mi"]["mi_plugin"]
+    sm.tl.label_information(backed, tumour, **HOW)
+    assert backed.uns["label_mi"]["mi_plugin"] == pytest.approx(expected)
+    backed.file.close()
+
+
 def test_nothing_of_the_other_form_is_left(experiment):
     """What one object's estimate wrote under the same key would be drawn beside the new."""
     day2, day6 = (experiment[experiment.obs["day"] == day].copy() for day in ("2", "6"))
@@ -165,6 +181,8 @@ def test_trend_embedding_and_picture(blood, tumour):
     found = blood.uns["label_mi_trend"]
     assert len(found["cells"]) == blood.uns["label_mi"]["n_cells"]
     assert found["onset"]["n_clones"].iloc[0] == blood.uns["label_mi"]["n_barcodes"]
+    with pytest.raises(KeyError, match="Pass `smooth=1`"):
+        sm.pl.pmi_embedding(blood, basis="spring", key="label_mi")
     sm.pl.pmi_embedding(blood, basis="spring", key="label_mi", smooth=1)
     plt.close("all")
     ax = sm.pl.label_information(tumour)

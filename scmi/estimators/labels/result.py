@@ -122,7 +122,7 @@ class SharedLabelResult:
         seen, NaN for those that can't be, since no stratum has both.
     strata
         A row per stratum: ``stratum``, ``n_barcodes``, ``mi``, ``se`` and ``p`` of its barcodes alone; NaN for fewer
-        than five, or where labels are too many for them.
+        than five, where labels are too many for them, or where those of a side are all alike.
     n_barcodes, n_cells_a, n_cells_b
         How many are in couples.
     """
