@@ -48,9 +48,9 @@ def embeddings():
 
     rng = np.random.default_rng(0)
     with h5py.File("per-protein.h5", "w") as file:
-        for i in range(80):
+        for i in range(120):
             file[f"P{i:05d}"] = rng.normal(size=8).astype(np.float16)
-    first, second = rng.integers(0, 40, size=60), rng.integers(40, 80, size=60)
+    first, second = rng.integers(0, 60, size=900), rng.integers(60, 120, size=900)
     pairs = pd.DataFrame({"ligand": [f"P{i:05d}" for i in first], "receptor": [f"P{i:05d}" for i in second]})
     pairs.drop_duplicates().to_csv("ligand_receptor_pairs.csv")
     return {}

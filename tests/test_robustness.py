@@ -335,7 +335,7 @@ TABLE = [
         ((cells,), {**PAIRED, "model": "LMI"}, *NO_LMI),
         ((cells,), {**PAIRED, "key_added": "a/b"}, ValueError, "`key_added` must be a name"),
         ((cells,), {"label_key": "dy"}, ValueError, "must hold counts: whole numbers"),
-        ((with_counts,), {"label_key": "dy"}, KeyError, "Did not find `label_key='dy'`"),
+        ((with_counts,), {"label_key": "dy"}, KeyError, "Did not find `label_key='dy'` in `adata_a.obs`"),
         ((with_counts,), {**PAIRED, "depths": [1, 2, np.nan]}, ValueError, "`depths` must hold three or more"),
         ((with_counts,), {**PAIRED, "depths": [1, 2, 1e9]}, ValueError, "counts can only be thinned"),
         ((with_counts,), {**PAIRED, "pair_key": "cln"}, KeyError, "Did not find 'cln'"),

@@ -26,7 +26,7 @@ from scmi.pp.barcodes import PairKey
 from scmi.pp.depth import Counts, counts_of
 from scmi.pp.pairs import match_clones
 from scmi.tl._depth_result import DepthScaling
-from scmi.tl._label_information import group_codes, labels_of
+from scmi.tl._labels_of_cells import group_codes, labels_of
 from scmi.tl._model import as_model
 from scmi.tl._sides import Cells, checked_objects, described, populations, side_of
 from scmi.typing import Bits, Index, Matrix, Rng, Values
@@ -308,7 +308,7 @@ def _of_pairs(
 
 
 def _of_labels(adata: "AnnData", label_key: str, groups_key: str | None) -> _Question:
-    labels = labels_of(adata, label_key)
+    labels = labels_of(adata, label_key, "adata_a")
     groups = None if groups_key is None else group_codes(adata, groups_key)
     labelled = np.flatnonzero(as_targets(labels).shares.sum(axis=1) > 0)
 

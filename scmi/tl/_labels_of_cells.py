@@ -26,7 +26,7 @@ from scmi.typing import Rng
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["label_information_of_cells", "labels_of"]
+__all__ = ["group_codes", "label_information_of_cells", "labels_of"]
 
 
 def label_information_of_cells(
@@ -53,7 +53,7 @@ def label_information_of_cells(
     if adata.n_obs == 0 or (adata.n_vars == 0 and use_rep is None):
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     labels = labels_of(adata, label_key)
-    groups = None if groups_key is None else _groups(adata, groups_key)
+    groups = None if groups_key is None else group_codes(adata, groups_key)
     within = [
         None if name is None else _known(adata, argument, name, labels)
         for argument, name in (("strata", strata), ("condition_on", condition_on))
@@ -102,7 +102,7 @@ def labels_of(adata: "AnnData", label_key: str, name: str = "") -> Any:
     return adata.obs[label_key]
 
 
-def _groups(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
+def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
     """A number for each group; cells without one are groups of their own, clones that share a cell are one group."""
     clones = read_side(adata, groups_key, "adata")
     n_clones = len(clones.labels)
