@@ -415,8 +415,8 @@ TABLE = [
     ),
     *rows(
         "pl.estimates",
-        ((None,), {}, TypeError, "`results` must be a dictionary of results or a DataFrame, got NoneType"),
-        (([1.0],), {}, TypeError, "`results` must be a dictionary of results or a DataFrame, got list"),
+        ((None,), {}, TypeError, "`results` must be an AnnData, a dictionary of results or a DataFrame, got NoneType"),
+        (([1.0],), {}, TypeError, "`results` must be an AnnData, a dictionary of results or a DataFrame, got list"),
         ((FRAME,), {}, KeyError, r"`results\['0'\]` has no `mi`; pass a result"),
     ),
     *rows(

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from scmi._docs import with_shared_docs
 from scmi._slots import are_real, check_is_anndata, masked_pmi
-from scmi.estimators.inputs.checks import check_counts
+from scmi.estimators.inputs.checks import check_counts, check_number
 from scmi.estimators.inputs.matrices import as_array
-from scmi.pl._style import PALETTE, check_one_each, legend_below, open_frame, row_of_axes, spaced
+from scmi.pl._style import PALETTE, check_one_each, legend_below, name_bar, open_frame, row_of_axes, spaced
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -112,6 +112,8 @@ def pmi_embedding(
         raise ValueError("For several objects, `mask_obs` must name a boolean `.obs` column of each.")
     if not adatas:
         raise ValueError("`adata` is an empty list; pass at least one object.")
+    if vcenter is not None:
+        check_number("vcenter", vcenter)
     panels = [_panel(one, basis, key, mask_obs, smooth, mark) for one in adatas]
     values = np.concatenate([panel.pmi for panel in panels])
     norm = _norm(values[~np.isnan(values)], vmin, vmax, vcenter)
@@ -146,7 +148,8 @@ def pmi_embedding(
             one.set_title(panel_title)
         open_frame(one)
     where = axes[0] if single else axes
-    axes[0].figure.colorbar(drawn, ax=where, label="pMI (bits)", extend="both", shrink=0.7)
+    bar = axes[0].figure.colorbar(drawn, ax=where, extend="both", shrink=0.7)
+    name_bar(bar, "pMI\n(bits)")
     return axes[0] if single else axes
 
 

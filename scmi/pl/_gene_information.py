@@ -11,7 +11,7 @@ from scmi._docs import with_shared_docs
 from scmi._slots import holds, matrix_of
 from scmi.estimators.inputs.checks import check_counts
 from scmi.estimators.inputs.stored import is_sparse
-from scmi.pl._style import PALETTE, foreground, legend_above, open_frame, row_of_axes, spaced
+from scmi.pl._style import PALETTE, foreground, legend_above, name_bar, open_frame, row_of_axes, spaced
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -115,7 +115,8 @@ def gene_information(
         rasterized=True,
     )
     axes[1].set(ylim=axes[0].get_ylim(), yticks=[], xlabel=spaced(str(pseudotime)))
-    axes[1].figure.colorbar(mesh, ax=axes[1], label="expression (z-score)", extend="both", shrink=0.7)
+    bar = axes[1].figure.colorbar(mesh, ax=axes[1], extend="both", shrink=0.7)
+    name_bar(bar, "expression\n(z-score)")
     return axes
 
 

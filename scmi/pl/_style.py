@@ -7,6 +7,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
 
 # Okabe and Ito's, which colour-blind readers tell apart and which show on white and on black.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -77,6 +78,11 @@ def legend_below(ax: "Axes", inches: float, **options: Any) -> None:
         frameon=False,
         **options,
     )
+
+
+def name_bar(bar: "Colorbar", name: str) -> None:
+    """Say above a colour bar what it shows: beside it, the words would run into the axes to the right."""
+    bar.ax.set_title(name, loc="left", fontsize="small")
 
 
 def spaced(name: str) -> str:

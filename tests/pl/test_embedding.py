@@ -35,6 +35,16 @@ def test_every_cell_is_drawn_once_at_its_place(estimated):
     assert len(grey) and len(coloured)
 
 
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_colour_bars_do_not_run_into_the_axes_beside_them(estimated, layout):
+    figure, axes = plt.subplots(ncols=2, layout=layout)
+    bars = [drawn(sm.pl.pmi_embedding(estimated, basis="spring", ax=ax))[2].colorbar.ax for ax in axes]
+    figure.canvas.draw()
+    right_end = max(bars[0].get_tightbbox().x1, bars[0].yaxis.get_tightbbox().x1)
+    assert right_end < axes[1].yaxis.label.get_window_extent().x0
+    assert bars[1].get_tightbbox().x1 <= figure.bbox.x1
+
+
 def test_the_middle_of_a_diverging_map(estimated):
     pmi = estimated.obs["lmi_pmi_local"].dropna()
     low, high = np.quantile(pmi, [0.02, 0.98])
@@ -68,7 +78,7 @@ def test_colour_limits_are_those_of_the_masked_cells(estimated):
 
 def test_labels(estimated):
     ax = sm.pl.pmi_embedding(estimated, basis="spring")
-    assert "bits" in drawn(ax)[2].colorbar.ax.get_ylabel()
+    assert drawn(ax)[2].colorbar.ax.get_title(loc="left") == "pMI\n(bits)"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("SPRING1", "SPRING2")
 
 
