@@ -116,7 +116,8 @@ def gene_information(
     )
     axes[1].set(ylim=axes[0].get_ylim(), yticks=[], xlabel=spaced(str(pseudotime)))
     bar = axes[1].figure.colorbar(mesh, ax=axes[1], extend="both", shrink=0.7)
-    name_bar(bar, "expression\n(z-score)")
+    name_bar(bar, "z-score")
+    axes[1].set_title("expression", fontsize="medium")
     return axes
 
 

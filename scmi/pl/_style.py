@@ -81,7 +81,10 @@ def legend_below(ax: "Axes", inches: float, **options: Any) -> None:
 
 
 def name_bar(bar: "Colorbar", name: str) -> None:
-    """Say above a colour bar what it shows: beside it, the words would run into the axes to the right."""
+    """Say above a colour bar what it shows: beside it, the words would run into the axes to the right.
+
+    In a short word, no wider than bar and ticks: layouts leave no room for titles at the side.
+    """
     bar.ax.set_title(name, loc="left", fontsize="small")
 
 

@@ -53,6 +53,16 @@ def test_dots_are_the_table(ranked):
     assert len(sm.pl.gene_information(ranked, n_genes=1).get_yticks()) == 1
 
 
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_the_colour_bar_is_named_within_the_page(ranked, layout):
+    figure, axes = plt.subplots(ncols=2, layout=layout)
+    bar = sm.pl.gene_information(ranked, pseudotime="pt", ax=axes)[1].collections[0].colorbar.ax
+    figure.canvas.draw()
+    assert bar.get_title(loc="left") == "z-score" and axes[1].get_title() == "expression"
+    (title,) = [text for text in bar.get_children() if getattr(text, "get_text", str)() == "z-score"]
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_expression_along_pseudotime(ranked):
     _, axes = sm.pl.gene_information(ranked, pseudotime="pt")
     mesh = axes.collections[0]
