@@ -7,6 +7,7 @@
 """
 
 import logging
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -161,15 +162,15 @@ def scanpy_says(monkeypatch):
 
 
 def calls(adata, model):
-    """Every tool that speaks, and how its line begins."""
-    share = "adata[day == '2'] and adata[day == '6'] share "
+    """Every tool that speaks, and how its line begins, as a pattern."""
+    share = r"adata\[day == '2'\] and adata\[day == '6'\] share "
     yield share, lambda: sm.tl.lmi(adata, **HOW, model=model)
-    yield "0 of 1 pairs", lambda: sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", model=model)
+    yield r"\d of 1 pairs", lambda: sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", model=model)
     yield "pMI rises from pseudotime", lambda: sm.tl.pmi_trend(adata, "pseudotime", mask_obs="early", n_resamples=20)
     yield "", lambda: sm.tl.gene_information(adata)
     yield "", lambda: sm.tl.conditional_information(adata, "well", model=model)
     yield (
-        "I(2; 6, well 2) = ",
+        r"I\(2; 6, well 2\) = ",
         lambda: sm.tl.markov_test(
             adata, pair_key="clone", time_key="day", times=("2", "6"), replicate_key="well", model=model
         ),
@@ -183,7 +184,7 @@ def test_one_line_a_call_under_scanpys_verbosity(experiment, quick_lmi, scanpy_s
         written.truncate(0), written.seek(0)
         call()
         (line,) = written.getvalue().splitlines()
-        assert line.startswith(start)
+        assert re.match(start, line)
     scanpy_says("warning").truncate(0)
     sm.tl.gene_information(experiment)
     assert written.getvalue().strip("\0") == ""

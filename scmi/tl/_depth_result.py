@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scmi._words import Printed, bits_in_words
 from scmi.estimators.inference.depth import DepthLaw, draws_of, fit_depth_law
 from scmi.typing import Values
 
@@ -21,8 +22,8 @@ N_DRAWS = 300
 MULTIPLES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthScaling:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DepthScaling(Printed):
     """How information grows with sequencing depth; see :func:`scmi.tl.depth_scaling`.
 
     Parameters
@@ -116,7 +117,6 @@ class DepthScaling:
         )
 
     def __str__(self) -> str:
-        low, high = self.i_max_ci
         if np.isnan(self.ubar):
             return f"Nothing is shared at any depth up to {self.depth:,.0f} UMIs per cell."
         if np.isinf(self.ubar):
@@ -126,10 +126,21 @@ class DepthScaling:
             )
         verdict = "on the plateau" if self.plateau else "below the plateau"
         return (
-            f"{self.i_max:.2f} bits at unlimited depth (90 %: {low:.2f} to {high:.2f}), half of the noise beaten at "
-            f"{self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, {verdict}, "
+            f"{self.i_max:.2f} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of the noise beaten "
+            f"at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, {verdict}, "
             f"which begins at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
+
+    def _rows(self) -> dict[str, str]:
+        if not np.isfinite(self.ubar):
+            return {"depth today": f"{self.depth:,.0f} UMIs per cell", "what it tells": str(self)}
+        return {
+            "bits at unlimited depth": f"{self.i_max:.2f} (90 %: {bits_in_words(self.i_max_ci)})",
+            "half of the noise beaten at": f"{self.ubar:,.0f} UMIs per cell ({_range(self.ubar_ci)})",
+            "90 % reached at": f"{self.depth_90:,.0f} UMIs per cell ({_range(self.depth_90_ci)})",
+            "depth today": f"{self.depth:,.0f} UMIs per cell, {self.share:.0%}",
+            "variance explained by the law": f"{self.r2:.0%}",
+        }
 
     def as_uns(self) -> dict[str, Any]:
         """In types that h5ad and zarr can hold."""

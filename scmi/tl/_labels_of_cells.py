@@ -20,7 +20,7 @@ from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import read_side
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, described, side_of
-from scmi.tl._stored import derived_from, gene_columns
+from scmi.tl._stored import derived_from, gene_columns, null_table
 from scmi.typing import Rng
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _slots(side: Population, result: LabelResult, key: str, asked: dict[str, Any
         "se": result.se,
         "ci": list(result.ci),
         "p": result.p,
-        "null": result.null,
+        "null": null_table(result.null),
         "entropy": result.entropy,
         "share": result.share,
         "mi_ksg": result.mi_ksg,

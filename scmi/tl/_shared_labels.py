@@ -21,7 +21,7 @@ from scmi.pp.barcodes import PairKey, of_each_side
 from scmi.pp.pairs import ClonePairs, hold_same_cells, match_clones
 from scmi.tl._labels_of_cells import labels_of
 from scmi.tl._model import as_model
-from scmi.tl._stored import derived_from
+from scmi.tl._stored import derived_from, null_table
 from scmi.typing import Bits, Index, Rng
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _slots(side: Labelled, i: int, result: SharedLabelResult, key: str, params: 
         "se": result.se,
         "ci": list(result.ci),
         "p": result.p,
-        "null": result.null,
+        "null": null_table(result.null),
         "entropy": result.entropy,
         "share": result.share,
         "mi_plugin": result.mi_plugin,

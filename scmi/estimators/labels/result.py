@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from scmi._words import Printed, bits_in_words, p_in_words
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.typing import Bits, Index
 
 __all__ = ["LabelResult", "SharedLabelResult"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LabelResult(Printed):
     """Information about labels, and its parts.
 
     Parameters
@@ -76,16 +77,18 @@ class LabelResult:
     n_groups: int
 
     def __str__(self) -> str:
-        p = "" if np.isnan(self.p) else f", p = {self.p:.1g}"
-        low, high = self.ci
-        return (
-            f"{self.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}) of {self.entropy:.2f}, a share of {self.share:.2f}"
-            f"{p}, {self.n_cells:,} cells in {self.n_groups:,} groups"
-        )
+        return _sentence(self, self._counted())
+
+    def _rows(self) -> dict[str, str]:
+        return _rows(self, self._counted())
+
+    def _counted(self) -> str:
+        groups = "" if self.n_groups == self.n_cells else f" in {self.n_groups:,} groups"
+        return f"{self.n_cells:,} cells{groups}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharedLabelResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SharedLabelResult(Printed):
     """Information that the labels of two sides have in common, and its parts.
 
     Parameters
@@ -147,9 +150,30 @@ class SharedLabelResult:
     n_cells_b: int
 
     def __str__(self) -> str:
-        p = "" if np.isnan(self.p) else f", p = {self.p:.1g}"
-        low, high = self.ci
-        return (
-            f"{self.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}) of {self.entropy:.2f}, a share of {self.share:.2f}"
-            f"{p}, {self.n_barcodes:,} barcodes with {self.n_cells_a:,} and {self.n_cells_b:,} cells"
-        )
+        return _sentence(self, self._counted())
+
+    def _rows(self) -> dict[str, str]:
+        return _rows(self, self._counted())
+
+    def _counted(self) -> str:
+        return f"{self.n_barcodes:,} barcodes with {self.n_cells_a:,} and {self.n_cells_b:,} cells"
+
+
+def _sentence(result: LabelResult | SharedLabelResult, counted: str) -> str:
+    p = "" if np.isnan(result.p) else f", p = {p_in_words(result.p)}"
+    return (
+        f"{result.mi:.2f} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
+        f"{result.share:.2f}{p}, {counted}"
+    )
+
+
+def _rows(result: LabelResult | SharedLabelResult, counted: str) -> dict[str, str]:
+    rows = {
+        "mutual information": f"{result.mi:.2f} bits",
+        "90 % interval": f"{bits_in_words(result.ci)} bits",
+        "entropy of the labels": f"{result.entropy:.2f} bits",
+        "share": f"{result.share:.2f}",
+    }
+    if not np.isnan(result.p):
+        rows["p"] = p_in_words(result.p)
+    return {**rows, "estimated from": counted}
