@@ -126,9 +126,9 @@ class DepthScaling(Printed):
             )
         verdict = "on the plateau" if self.plateau else "below the plateau"
         return (
-            f"{self.i_max:.2f} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of the noise beaten "
-            f"at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, {verdict}, "
-            f"which begins at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
+            f"{self.i_max:.2f} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of the noise "
+            f"beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, "
+            f"{verdict}, which begins at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
 
     def _rows(self) -> dict[str, str]:
