@@ -1,7 +1,7 @@
 """How Sphinx builds these pages: ``sphinx-build -W -n docs docs/_build/html``."""
 
+import hashlib
 import os
-import shutil
 import warnings
 from pathlib import Path
 from types import UnionType
@@ -17,6 +17,14 @@ from scmi._slots import Default
 from scmi.typing import Shaped
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+
+def digest() -> str:
+    """Of the package and of whether the real data are there: what the tutorials show depends on both."""
+    sources = [path.read_bytes() for path in sorted((ROOT / "scmi").rglob("*.py"))]
+    return hashlib.sha256(b"".join(sources) + os.environ.get("SCMI_TEST_DATA", "").encode()).hexdigest()[:12]
+
 
 project = "scmi"
 author = "The scmi developers"
@@ -92,7 +100,20 @@ copybutton_prompt_is_regexp = True
 
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"
+
+# The tutorials run while these pages are built, and an error in one fails the build. Nothing of them runs again that has
+# not changed, nor has the package.
+# Where the real data are at hand, the pages show them; elsewhere they say that there are none.
+if (ROOT.parent / "shared" / "data").is_dir():
+    os.environ.setdefault("SCMI_TEST_DATA", str((ROOT.parent / "shared" / "data").resolve()))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores to those that work
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE / "_build" / ".jupyter_cache" / digest())
+nb_execution_in_temp = True  # what they write is not kept
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 600  # seconds for a cell
+nb_output_stderr = "remove"  # progress bars
 
 
 PUBLIC = {name for room in (scmi, scmi.tl, scmi.get, scmi.datasets, scmi.estimators) for name in room.__all__}
@@ -150,15 +171,18 @@ NumpyDocstring._parse_returns_section = parse_returns
 def gather_tutorials() -> None:
     """Copy the notebooks beside the pages: Sphinx reads nothing outside of its own folder."""
     target = HERE / "tutorials"
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    notebooks = sorted((HERE.parent / "tutorials").glob("*.md"))
-    for notebook in notebooks:
-        # Links that lead from tutorials/ to these pages, followed from the copy.
-        (target / notebook.name).write_text(notebook.read_text().replace("](../docs/", "](../"))
-    # A glob in tutorials.md would warn where it finds nothing.
-    pages = "\n".join(f"tutorials/{notebook.stem}" for notebook in notebooks)
-    (target / "list.txt").write_text(f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```\n" if pages else "None yet.\n")
+    target.mkdir(exist_ok=True)
+    # Links that lead from tutorials/ to these pages are followed from the copy.
+    pages = {
+        notebook.name: notebook.read_text().replace("](../docs/", "](../")
+        for notebook in (ROOT / "tutorials").glob("*.md")
+    }
+    for stale in set(target.glob("*.md")) - {target / name for name in pages}:
+        stale.unlink()
+    for name, text in pages.items():
+        # What is as it was stays, lest Sphinx read it again.
+        if not (target / name).exists() or (target / name).read_text() != text:
+            (target / name).write_text(text)
 
 
 def setup(app: Any) -> None:
