@@ -101,9 +101,8 @@ copybutton_prompt_is_regexp = True
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
-# The tutorials run while these pages are built, and an error in one fails the build. Nothing of them runs again that has
-# not changed, nor has the package.
-# Where the real data are at hand, the pages show them; elsewhere they say that there are none.
+# The tutorials run while these pages are built, and an error in one fails the build. They run again where they have
+# changed, or the package has. Where the real data are at hand the pages show them; elsewhere they say so.
 if (ROOT.parent / "shared" / "data").is_dir():
     os.environ.setdefault("SCMI_TEST_DATA", str((ROOT.parent / "shared" / "data").resolve()))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores to those that work

@@ -30,16 +30,21 @@ PART = re.compile(
 )
 
 
+def shrink(drawn, path):
+    """Write a picture again, with fewer colours if it would otherwise take more than 100 kB."""
+    image = Image.open(drawn).convert("RGB")
+    image.save(path, optimize=True)
+    if path.stat().st_size > MAX_BYTES:
+        image.quantize(256).save(path, optimize=True)
+    print(path.name, path.stat().st_size, flush=True)
+
+
 def save(name, figure, prefix="gallery"):
-    """Write a picture, with fewer colours if it would otherwise take more than 100 kB."""
+    """Write a figure into the images."""
     path = IMAGES / f"{prefix}_{name}.png"
     figure.savefig(path, dpi=160)
-    drawn = Image.open(path).convert("RGB")
-    drawn.save(path, optimize=True)
-    if path.stat().st_size > MAX_BYTES:
-        drawn.quantize(256).save(path, optimize=True)
+    shrink(path, path)
     plt.close(figure)
-    print(path.name, path.stat().st_size, flush=True)
 
 
 def panel(width=COLUMN, height=2.8, ncols=1):

@@ -1,4 +1,4 @@
-"""The tutorials are notebooks of one form, and use what is public. They run where the docs are built (``.ci/check docs``).
+"""The tutorials are notebooks of one form, and use what is public. ``.ci/check docs`` runs them.
 
 No Jupyter is needed here: the code of a page is what stands in its ``{code-cell}`` blocks.
 """
