@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import numpy as np
+from docutils import nodes
 from numpy.typing import ArrayLike
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx_autodoc_typehints import format_annotation
@@ -184,8 +185,15 @@ def gather_tutorials() -> None:
             (target / name).write_text(text)
 
 
+def describe_figures(app: Any, doctree: nodes.document) -> None:
+    """What a cell draws has no words of its own; the name of a file would stand for them."""
+    for image in doctree.findall(nodes.image):
+        image.setdefault("alt", "What the code above draws")
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("doctree-read", describe_figures)
     app.connect("autodoc-process-bases", hide_private_bases)
     app.connect("autodoc-process-docstring", document_constants)
 

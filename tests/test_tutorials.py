@@ -84,6 +84,15 @@ def test_code_parses_and_needs_no_scrolling(page):
         assert max(map(len, code.splitlines())) <= COLUMNS, code
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_import_is_left_over(page):
+    nodes = list(ast.walk(ast.parse("".join(cells(page)))))
+    imports = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    assert {alias.asname or alias.name for alias in imports} <= {
+        node.id for node in nodes if isinstance(node, ast.Name)
+    }
+
+
 def test_every_public_function_is_used():
     shown = set().union(*(used(code) for page in PAGES for code in cells(page)))
     assert FUNCTIONS | {"sm.LMI"} <= shown
