@@ -114,6 +114,7 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 600  # seconds for a cell
 nb_output_stderr = "remove"  # progress bars
+nb_merge_streams = True  # of what is printed between them
 
 
 PUBLIC = {name for room in (scmi, scmi.tl, scmi.get, scmi.datasets, scmi.estimators) for name in room.__all__}
