@@ -71,6 +71,13 @@ def test_pages_begin_with_a_picture(page):
     found = PICTURE.match(page.read_text().removeprefix(HEADER.removesuffix("# ")))
     assert found, "no picture right under the title"
     assert (ROOT / "docs" / found["path"]).exists()
+    # From which docs/tutorials.py makes it.
+    assert f'savefig("{page.stem}.png"' in page.read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_end_in_a_sentence_for_a_paper(page):
+    assert re.search(r"\ba paper could print[^:\n]*: \*[^*]+\d[^*]+\*$", page.read_text().rstrip(), re.IGNORECASE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
