@@ -15,7 +15,8 @@ from scmi._slots import check_is_anndata
 from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, as_generator, check_counts
 from scmi.estimators.inputs.pairing import Pairing, linked
-from scmi.pp.barcodes import Barcodes, PairKey, read_sides, some, within
+from scmi.pp.barcodes import Barcodes, PairKey, read_sides, within
+from scmi.pp.plausible import check_shares, nothing_shared, warn_of_recurring, warn_of_unmatched
 from scmi.typing import Index, Rng
 
 if TYPE_CHECKING:
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClonePairs", "hold_same_cells", "match_clones", "pair_clones"]
 
-# Names are told of where fewer of the smaller side's find a partner.
-MATCHED_SHARE = 0.5
 # Fewer cells that share name and barcode may do so by chance.
 MIN_ITSELF = 10
-_DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
-_IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +191,7 @@ def match_clones(
     if strata is not None and in_strata:
         shared = pd.Index(a.labels, dtype=object).intersection(pd.Index(b.labels, dtype=object), sort=False)
         a, b = within(a, strata[1]), within(b, strata[2])
-        _warn_of_recurring(a, b, shared, strata[0])
+        warn_of_recurring(a, b, shared, strata[0])
     for side in (a, b):
         logger.debug(
             "%s: %d of %d cells with a barcode (%s), %d barcodes",
@@ -206,13 +203,13 @@ def match_clones(
         )
     barcodes, index_a, index_b = _shared_barcodes(a, b)
     if len(barcodes) == 0:
-        raise TooFew(_nothing_shared(a, b))
+        raise TooFew(nothing_shared(a, b))
     logger.debug("%d barcodes are shared", len(barcodes))
-    _warn_of_unmatched(a, b, len(barcodes))
+    warn_of_unmatched(a, b, len(barcodes))
     indptr_a, rows_a = _rows_by_barcode(a, index_a, len(barcodes))
     indptr_b, rows_b = _rows_by_barcode(b, index_b, len(barcodes))
-    _check_shares(a, barcodes, np.diff(indptr_a))
-    _check_shares(b, barcodes, np.diff(indptr_b))
+    check_shares(a, barcodes, np.diff(indptr_a))
+    check_shares(b, barcodes, np.diff(indptr_b))
     groups = _linked_barcodes(indptr_a, rows_a, indptr_b, rows_b)
     pairing = Pairing(indptr_a, rows_a, indptr_b, rows_b, groups)
     found = ClonePairs(barcodes, pairing, within_strata=in_strata)
@@ -290,33 +287,6 @@ def _most_are_the_same(pairing: Pairing, itself: list[tuple[int, int]], row_b: I
     return not numbered and n_itself >= MIN_ITSELF and 2 * n_itself > len(named_alike)
 
 
-def _warn_of_recurring(a: Barcodes, b: Barcodes, shared: pd.Index, column: str) -> None:
-    """Tell of barcodes that several strata use, each for a clone of its own."""
-    strata_of: dict[object, set[object]] = {}
-    for side in (a, b):
-        for label, stratum in side.labels:
-            strata_of.setdefault(label, set()).add(stratum)
-    n = sum(len(strata_of.get(label, ())) > 1 for label in shared)
-    if n:
-        warn(
-            "recurring barcodes",
-            f"{n} of {len(shared)} shared barcodes occur in more than one stratum of `{column}`. Cells are paired "
-            "within each stratum only: the same barcode in two of them is two clones.",
-        )
-
-
-def _warn_of_unmatched(a: Barcodes, b: Barcodes, n_shared: int) -> None:
-    """Tell how many cell names found no partner, where most of the smaller side did not."""
-    fewer = min(len(a.labels), len(b.labels))
-    if a.slot == "names" and n_shared < MATCHED_SHARE * fewer:
-        warn(
-            "unmatched names",
-            f"{fewer - n_shared} of {fewer} cell names of the smaller object have no partner of the same name; only "
-            f"{n_shared} cells are paired. Check that both write their names alike: "
-            f"{some(a.labels, 2)} and {some(b.labels, 2)}.",
-        )
-
-
 def _check_n_pairings(n_pairings: int) -> int:
     check_counts(n_pairings=n_pairings)
     return operator.index(n_pairings)
@@ -366,40 +336,3 @@ def _linked_barcodes(indptr_a: Index, rows_a: Index, indptr_b: Index, rows_b: In
     node = n_shared + np.concatenate([cell_a, len(cells_a) + cell_b])
     n_nodes = n_shared + len(cells_a) + len(cells_b)
     return linked(n_nodes, barcode, node)[:n_shared]
-
-
-def _nothing_shared(a: Barcodes, b: Barcodes) -> str:
-    message = (
-        f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({some(a.labels, 3)}), "
-        f"`{b.where}` has {len(b.labels)} ({some(b.labels, 3)})."
-    )
-    if a.kind != b.kind and "nothing" not in (a.kind, b.kind):
-        return (
-            f"{message} The first are {a.kind}, the second {b.kind}, and these never match: "
-            "convert both with `.astype(str)`."
-        )
-    if "nothing" in (a.kind, b.kind):
-        return f"{message} One side has no barcoded cell at all: check the column, and `na_values`."
-    return f"{message} Check that both sides write their barcodes alike, or pass `pair_key=(key_a, key_b)`."
-
-
-def _check_shares(side: Barcodes, barcodes: NDArray[Any], n_cells: Index) -> None:
-    n_barcoded = side.n_barcoded
-    share = n_cells / n_barcoded
-    largest = int(np.argmax(share))
-    text = (
-        f"In `{side.where}`, barcode {barcodes[largest]!r} covers {share[largest]:.0%} of the {n_barcoded} barcoded "
-        "cells"
-    )
-    way_out = f"pass `na_values={barcodes[largest]!r}`" if side.slot == "obs" else "drop that column"
-    if n_barcoded > _DOMINANT_MIN_CELLS and share[largest] > _DOMINANT_SHARE:
-        raise ValueError(f"{text}, so that nearly all cells are one clone. If it means 'no barcode', {way_out}.")
-    if (
-        n_barcoded >= _IMPLAUSIBLE_MIN_CELLS
-        and len(side.labels) > _IMPLAUSIBLE_MIN_BARCODES
-        and share[largest] > _IMPLAUSIBLE_SHARE
-    ):
-        warn(
-            f"large clone in {side.where}",
-            f"{text}, which is much for one clone. If it means 'no barcode', {way_out}.",
-        )

@@ -1,10 +1,10 @@
 """The same clones through every tool that answers in bits.
 
 ``pytest -m benchmark tests/benchmarks/test_which_tool.py -s``. Days 2 and 6 of a simulated lineage, and days 4 and 6 of
-781 real cells of Weinreb et al. (2020): once as they are, and once with other partners. ``SCMI_PEERS`` names the Python of
-an environment with the peers (``pip install "numpy<2" latentmi==0.1.3 torch-mist==0.2.17 diffusion-mi==0.1.0 pandas``). They
-get one cell of each clone and day: the 1,000 most variable genes after the recipe, or their 10 first components where
-so many columns are beyond them.
+781 real cells of Weinreb et al. (2020): once as they are, and once with other partners. ``SCMI_PEERS`` names the Python
+of an environment with the peers (``pip install "numpy<2" "pandas<3" latentmi==0.1.3 torch-mist==0.2.17
+diffusion-mi==0.1.0``). They get one cell of each clone and day: the 1,000 most variable genes after the recipe, or
+their 10 first components where so many columns are beyond them.
 """
 
 import json

@@ -24,8 +24,11 @@ PARTS = range(2, 11)
 # Those of the drift table: halves of halves.
 DRIFT_PARTS = (1, 2, 4, 8)
 # Random partitions over which the variances are averaged: they cost less than twice as many estimates of all pairs.
+# Folds of several splits average the noise of a partition, so that fewer do, but not where pairs are so few that there
+# are hardly any numbers of subsets: the error is then read from the difference of halves alone.
 PARTITIONS = 20
 FEWEST_PARTITIONS = 4
+FEW_PAIRS = 400
 # Fewest pairs of a subset, in multiples of k + 1: in smaller ones KSG and its variance collapse. Halves may be smaller,
 # since there is nothing else to go by.
 ENOUGH, FEWEST = 5, 2
@@ -222,8 +225,9 @@ def _subsample(
     """Mean and sd of the estimates of disjoint subsets, over all folds; what would be too small is left out."""
     check_folds(folds)
     together = shared_folds(folds)
+    n_pairs = sum(map(len, together))
     # Folds that share barcodes are drawn from together, and average their noise.
-    if n_partitions > 1:
+    if n_partitions > 1 and n_pairs > FEW_PAIRS:
         n_splits = max(len(shared.folds) for shared in together) // 2
         n_partitions = max(FEWEST_PARTITIONS, n_partitions // max(1, n_splits))
     # Ties are parted once, not anew in every subset.
@@ -231,7 +235,6 @@ def _subsample(
     if others is not None:
         of_fold |= {id(other): _Sample.of(other, metric) for other in others}
         against = {id(fold): of_fold[id(other)] for fold, other in zip(folds, others, strict=True)}
-    n_pairs = sum(map(len, together))
     rows = []
     for n_subsets in parts:
         # k by partition, summed over the folds.

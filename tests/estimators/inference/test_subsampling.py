@@ -64,6 +64,19 @@ def test_error_counts_groups_not_pairs():
     assert apart < 0.85 * together
 
 
+def test_few_pairs_in_several_splits_have_a_steady_error():
+    """Their halves are all there is to go by; few partitions of these are a matter of chance."""
+    rng = np.random.default_rng(100)
+    whole = gaussian(rng, 110)
+    folds = []
+    for _ in range(5):
+        order = rng.permutation(110)
+        folds += [HeldOut(whole.x[half], whole.y[half], barcodes=half) for half in (order[:55], order[55:])]
+    errors = [subsampling_error(folds, rng=seed).se for seed in range(20)]
+    # Over partitions, .16 of the mean; .26 with four of them.
+    assert np.std(errors) < 0.22 * np.mean(errors)
+
+
 def test_table_and_fit():
     fold = gaussian(np.random.default_rng(0), 480)
     error = subsampling_error([fold, fold], rng=0)
