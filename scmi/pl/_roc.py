@@ -12,7 +12,7 @@ from scmi.pl._style import axes_or_new, foreground, open_frame, shade
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scmi.tl._interactions import Interactions
+    from scmi.tl import Interactions
 
 __all__ = ["roc"]
 
@@ -51,7 +51,7 @@ def roc(
     """
     from sklearn.metrics import auc, roc_curve
 
-    from scmi.tl._interactions import Interactions
+    from scmi.tl import Interactions
 
     if isinstance(labels, Interactions):
         if scores is not None:
