@@ -35,6 +35,15 @@ SHOWN = [
     if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("scmi.estimators.")
 ]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Critics, and all plots at once.
+SLOW = {"gallery.md", "labels.md", "peers.md", "proteins.md", "scmi.infonce", "scmi.mine", "scmi.tl.interactions"}
+
+
+def in_time(value, name):
+    """A parameter, marked as slow where it is."""
+    return pytest.param(value, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+
+
 # A block of Python, and right above it the data that it needs, if any: <!-- data: name -->
 BLOCK = re.compile(r"(?:^<!-- data: (?P<data>\w+) -->\n+)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -58,7 +67,7 @@ def listed():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path, FAST):
-    """Quick training, one split, small simulations, and a folder to leave files in."""
+    """Quick training, one split, few pairings, small simulations, and a folder to leave files in."""
     full = sm.datasets.lineage
 
     def lineage(n_clones=200, *, n_genes=500, **options):
@@ -67,6 +76,7 @@ def quick(monkeypatch, tmp_path, FAST):
     short = replace(variational.CRITIC, max_steps=150, check_every=50)
     monkeypatch.setitem(PRESETS, "default", FAST)
     monkeypatch.setattr(configuration, "SPLITS", 1)
+    monkeypatch.setitem(configuration.Configuration.__init__.__kwdefaults__, "n_pairings", 2)
     for module in (variational, sm.estimators):
         monkeypatch.setattr(module, "CRITIC", short)
     for critic in (sm.mine, sm.infonce):
@@ -97,7 +107,7 @@ def test_api_page_lists_what_is_public():
     assert set(names) == set(PUBLIC)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", [in_time(name, name) for name in SHOWN])
 def test_examples(quick, name):
     value = PUBLIC[name]
     assert re.search(r"^\s*Examples\n\s*--------\n\s*\S", value.__doc__, re.MULTILINE), "no section with examples"
@@ -108,7 +118,7 @@ def test_examples(quick, name):
         assert doctest.DocTestRunner().run(test, out=out.write).failed == 0, out.getvalue()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [in_time(page, page.name) for page in PAGES])
 def test_pages(quick, quiet, page):
     """Every block runs; where it needs what can't be had everywhere, on something made up of the same form."""
     names, given = {}, ""

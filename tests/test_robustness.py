@@ -654,6 +654,7 @@ def test_pairs_do_not_depend_on_the_order_of_cells(first, second, random):
 # What is left behind
 
 
+@pytest.mark.slow
 def test_nothing_is_written_that_nobody_named(tmp_path):
     """An estimate and a picture of it, with HOME and the working folder empty: numba's own cache is in the package."""
     home, folder, settled = (tmp_path / name for name in ("home", "here", "settings"))

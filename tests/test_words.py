@@ -129,6 +129,7 @@ def test_the_markov_test_and_its_estimates_print_themselves(experiment, quick_lm
     assert "<th>I(2; 6, well 2)</th>" in html
 
 
+@pytest.mark.slow
 def test_what_is_stored_prints_short(experiment, tmp_path):
     """A thousand permutations took 16,000 characters. Measured: 3,181 of `lmi` and 1,847 of the Markov test."""
     model = sm.LMI(n_splits=1)
@@ -177,6 +178,7 @@ def calls(adata, model):
     )
 
 
+@pytest.mark.slow
 def test_one_line_a_call_under_scanpys_verbosity(experiment, quick_lmi, scanpy_says):
     experiment.obs["early"] = experiment.obs["day"] == "2"
     written = scanpy_says("info")

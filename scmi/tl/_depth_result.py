@@ -38,7 +38,7 @@ class DepthScaling(Printed):
     r2
         The share of the variance of the estimates (means over repeats) that the law explains.
     share
-        What today's depth gives, of ``i_max``.
+        What today's depth gives, of ``i_max``; NaN where that is infinite or nothing is shared.
     depth_90, depth_90_ci
         The depth that reaches 90 % of ``i_max``, UMIs per cell.
     plateau
@@ -107,7 +107,7 @@ class DepthScaling(Printed):
             i_max=i_max,
             i_max_ci=_interval(reported[:, 1]),
             r2=float(1 - np.mean((mi - law.information(depth)) ** 2) / np.var(mi)) if known else np.nan,
-            share=float(law.information(today) / i_max) if known else np.nan,
+            share=float(law.information(today) / i_max) if known and np.isfinite(i_max) else np.nan,
             depth_90=depth_90,
             depth_90_ci=_interval(reported[:, 2]),
             plateau=depth_90 <= today,

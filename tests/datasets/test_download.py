@@ -317,6 +317,7 @@ def test_errors_of_readers_name_the_file(tmp_path):
         raise PermissionError(13, "no")
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_folder(server, url, file):
     script = f"""
 from pathlib import Path

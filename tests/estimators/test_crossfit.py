@@ -123,6 +123,7 @@ def test_pairs_beyond_what_ksg_bears_are_estimated_in_batches(monkeypatch):
     assert len(folds[0].held_out) == 200
 
 
+@pytest.mark.slow
 def test_progress_counts_all_trainings():
     x, y = gaussian(80, 5, 1.0, 0)
     model = sm.LMI(preset=replace(FAST, closed_form=False), null="retrain", n_permutations=3, n_retrain=2, n_jobs=1)

@@ -10,6 +10,7 @@ from scmi.estimators import Settings
 distributed = pytest.importorskip("dask.distributed")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*nearly deterministic:UserWarning"
 )

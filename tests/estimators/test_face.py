@@ -23,6 +23,7 @@ def test_a_name_that_is_not_there():
         _ = estimators.estimate
 
 
+@pytest.mark.slow
 def test_torch_waits_until_a_model_is_trained():
     code = (
         "import sys, numpy as np, scmi as sm; from scmi.estimators import HeldOut, Settings, permutation_test;"

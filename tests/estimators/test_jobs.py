@@ -160,6 +160,7 @@ print(struck)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such timer")
 @pytest.mark.parametrize(("n_jobs", "times"), [(1, 4000), (2, 200)])
 def test_an_interrupt_at_any_moment_neither_hangs_nor_leaves_anything(n_jobs, times):

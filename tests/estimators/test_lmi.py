@@ -22,6 +22,7 @@ def gaussian(n, d, bits, seed):
     return sample.x, sample.y
 
 
+@pytest.mark.slow
 def test_gaussian_at_the_defaults():
     dependent, independent = (sm.lmi(*gaussian(600, 40, bits, 0), rng=0, n_permutations=0).mi for bits in (1.0, 0.0))
     # Over 8 seeds: .97 (standard deviation .05), and .00 (.04).
@@ -45,6 +46,7 @@ def test_few_uneven_groups_are_enough(seed):
     assert all(np.isfinite(history.validation).all() for history in result.history)
 
 
+@pytest.mark.slow
 def test_paper_preset_runs():
     result = sm.lmi(*gaussian(80, 10, 1.0, 0), preset="paper", rng=0)
     assert result.params["hidden"] == [1024, 512, 256]
@@ -61,6 +63,7 @@ def test_same_seed_same_numbers_and_no_global_state():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
+@pytest.mark.slow
 def test_same_numbers_however_many_jobs_and_wherever_they_run():
     import joblib
     import torch
@@ -132,6 +135,7 @@ def test_bad_arguments():
         sm.lmi(x, y, neighbours=3)
 
 
+@pytest.mark.slow
 def test_unpaired_rows_teach(FAST):
     """Six programs of 300 columns, 60 pairs, 1,000 cells a side without a partner."""
     rng = np.random.default_rng(0)

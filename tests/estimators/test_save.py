@@ -170,6 +170,7 @@ def test_a_model_of_another_machine(fitted, tmp_path, device):
     np.testing.assert_allclose(again.pmi(x, y), fitted.pmi(x, y), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(fitted, tmp_path):
     pytest.importorskip("resource")
     path = tmp_path / "model"

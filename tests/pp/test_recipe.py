@@ -434,6 +434,7 @@ def test_nothing_varies(counts, form):
     assert_untouched(adata, counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [None, "raw"])
 def test_an_interrupt_leaves_nothing_half_done(layer):
     counts = np.random.default_rng(0).poisson(2.0, size=(30, 12)).astype(np.float32)

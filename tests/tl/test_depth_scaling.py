@@ -30,6 +30,7 @@ def _scaled(_counted, quick_lmi):
     return adata, sm.tl.depth_scaling(adata, **HOW, n_depths=4, n_repeats=2, model=quick_lmi())
 
 
+@pytest.mark.slow
 def test_slots(_scaled, tmp_path):
     adata, result = _scaled
     stored = adata.uns["depth_scaling"]
@@ -77,6 +78,7 @@ def test_depth_tells(_scaled):
     assert "bits at unlimited depth" in str(result) and "UMIs per cell" in str(result)
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers(counted, quick_lmi):
     first, second = (
         sm.tl.depth_scaling(counted, **HOW, n_depths=3, n_repeats=1, model=quick_lmi(), rng=3).table for _ in range(2)
@@ -84,6 +86,7 @@ def test_same_seed_same_numbers(counted, quick_lmi):
     pd.testing.assert_frame_equal(first, second)
 
 
+@pytest.mark.slow
 def test_one_side_is_thinned(counted, quick_lmi, monkeypatch):
     """The other one stays as `tl.lmi` would use it."""
     shapes = []
@@ -100,6 +103,7 @@ def test_one_side_is_thinned(counted, quick_lmi, monkeypatch):
     assert early.uns["depth_scaling"]["i_max"] == late.uns["depth_scaling"]["i_max"]
 
 
+@pytest.mark.slow
 def test_counts_in_x(counted, quick_lmi):
     raw = ad.AnnData(counted.layers["counts"], obs=counted.obs, var=counted.var[["highly_variable"]])
     how = {name: value for name, value in HOW.items() if name != "counts_layer"}
@@ -108,6 +112,7 @@ def test_counts_in_x(counted, quick_lmi):
     pd.testing.assert_frame_equal(of_x.table, of_layer.table)
 
 
+@pytest.mark.slow
 def test_labels(counted):
     late = counted[counted.obs["day"] == "6"].copy()
     result = sm.tl.depth_scaling(
@@ -119,6 +124,7 @@ def test_labels(counted):
     assert result.table["mi"].iloc[-1] == pytest.approx(late.uns["label_mi"]["mi"], abs=0.15)
 
 
+@pytest.mark.slow
 def test_nothing_shared(counted, quick_lmi):
     """Barcodes of one day permuted: no law is forced on noise."""
     rng = np.random.default_rng(0)

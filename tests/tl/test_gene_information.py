@@ -102,6 +102,7 @@ def test_mistakes_are_named(estimated, days, quick_lmi):
         sm.tl.gene_information(estimated)
 
 
+@pytest.mark.slow
 def test_informative_genes_of_the_simulator_are_recovered():
     """A seventh of the default experiment; AUC .97 and 92 % found at this seed, .86 and 18 % at the next."""
     from sklearn.metrics import roc_auc_score

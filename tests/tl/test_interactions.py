@@ -59,6 +59,7 @@ def test_tables(found):
     assert area == pytest.approx(found.auc.loc["role-matched", "mean"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_shuffled_annotation_tells_nothing():
     embeddings, pairs = world()
     shuffled = pairs.assign(receptor=np.random.default_rng(1).permutation(pairs["receptor"]))
@@ -70,6 +71,7 @@ def test_shuffled_annotation_tells_nothing():
 
 
 # Of so few pairs.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_held_out_proteins_are_nowhere_in_training():
     embeddings, pairs = world(n=60)

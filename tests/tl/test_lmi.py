@@ -329,6 +329,7 @@ def test_a_fitted_model_is_saved(days, two, tmp_path):
     np.testing.assert_array_equal(sm.LMI.load(tmp_path / "model.npz").predict_y(x), two["model"].predict_y(x))
 
 
+@pytest.mark.slow
 def test_without_a_model_the_defaults_are_taken(experiment, FAST, monkeypatch):
     monkeypatch.setitem(PRESETS, "default", FAST)
     runs = [
@@ -340,6 +341,7 @@ def test_without_a_model_the_defaults_are_taken(experiment, FAST, monkeypatch):
         same_result(runs[0], run)
 
 
+@pytest.mark.slow
 def test_seed_and_bar_are_those_of_the_tool(experiment, one, quick_lmi):
     runs = [
         sm.tl.lmi(experiment, **one | {"model": quick_lmi(**own)}, rng=1, copy=True)
@@ -351,6 +353,7 @@ def test_seed_and_bar_are_those_of_the_tool(experiment, one, quick_lmi):
 # Randomness
 
 
+@pytest.mark.slow
 def test_seeds(experiment, one):
     runs = [sm.tl.lmi(experiment, **one, rng=rng, copy=True) for rng in (1, 1, np.random.default_rng(1), 2)]
     # A generator has no seed to be told.
@@ -419,6 +422,7 @@ def test_same_values_same_numbers(experiment, one, form, dense_run):
     assert after == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_other_types_of_number(experiment, one, dtype, sparse):
@@ -474,6 +478,7 @@ def test_principal_components_keep_what_the_genes_tell():
     assert adata.uns["lmi"]["p"] == 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
 def test_counts_that_nobody_logged(form, quick_lmi):
     adata = sm.datasets.lineage(150, n_genes=400, rng=0)
@@ -494,6 +499,7 @@ def test_counts_that_nobody_logged(form, quick_lmi):
     sm.tl.lmi(adata, **how)
 
 
+@pytest.mark.slow
 def test_mask_var(experiment, one, tmp_path):
     marked = experiment.var["highly_variable"]
     assert 0 < marked.sum() < experiment.n_vars
@@ -614,6 +620,7 @@ def test_round_trip(experiment, one, kind, pair_key, tmp_path):
     same_result(experiment, getattr(ad, f"read_{kind}")(path))
 
 
+@pytest.mark.slow
 def test_round_trip_of_cells_paired_by_name(days, quick_lmi, tmp_path):
     a, b = days[0], days[0][:, :300].copy()
     with pytest.warns(UserWarning, match="nearly deterministic"):

@@ -120,6 +120,7 @@ def test_nothing_stored(cells):
         sm.get.lmi_matrix(cells)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*exact copies:UserWarning")
 def test_equal_depth(quick_lmi):
     """Day 2 a hundredth as deep as the others: at its depth these say less, and the table and a warning tell it."""

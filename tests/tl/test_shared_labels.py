@@ -159,6 +159,7 @@ def test_backed_by_a_file(blood, tumour, tmp_path):
     backed.file.close()
 
 
+@pytest.mark.slow
 def test_nothing_of_the_other_form_is_left(experiment):
     """What one object's estimate wrote under the same key would be drawn beside the new."""
     day2, day6 = (experiment[experiment.obs["day"] == day].copy() for day in ("2", "6"))

@@ -68,6 +68,7 @@ def test_dependent_features_are_found_on_both_sides(fitted):
         assert np.nanmin(information.p[3:]) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linear", [True, False])
 def test_sparse_and_either_model(linear):
     rng = np.random.default_rng(1)

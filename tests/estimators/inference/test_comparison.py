@@ -43,6 +43,7 @@ def run(first, second, *, paired=True, **options):
     return compare(*found, paired=paired, rng=np.random.default_rng(1))
 
 
+@pytest.mark.slow
 def test_difference():
     weak, strong = arms()
     there, back = run(weak, strong), run(strong, weak)
@@ -57,6 +58,7 @@ def test_difference():
     np.testing.assert_array_equal(there.first.fold, there.second.fold)
 
 
+@pytest.mark.slow
 def test_paired_error_is_smaller():
     weak, strong = arms()
     paired, apart = run(weak, strong), run(weak, strong, paired=False)
@@ -65,6 +67,7 @@ def test_paired_error_is_smaller():
     assert paired.se < 0.9 * apart.se
 
 
+@pytest.mark.slow
 def test_an_estimate_differs_from_itself_by_nothing():
     weak, _ = arms()
     same = run(weak, weak)

@@ -28,6 +28,7 @@ def gaussian_given_z(rng, n, partial):
     return z + x, z + partial * x + np.sqrt(1 - partial**2) * e, z
 
 
+@pytest.mark.slow
 def test_local_permutation_test():
     rng = np.random.default_rng(0)
 

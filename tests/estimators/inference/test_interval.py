@@ -31,6 +31,7 @@ def folds(n=120):
     return [HeldOut(*dependent(rng, n)) for _ in range(2)]
 
 
+@pytest.mark.slow
 def test_estimate_has_an_error_and_a_p_value():
     x, y = dependent(np.random.default_rng(0), 200)
     model = sm.LMI(preset=FAST, n_splits=1, n_permutations=99).fit(x, y)

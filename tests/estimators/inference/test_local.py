@@ -23,6 +23,7 @@ def test_neighbours_are_the_nearest_points(points):
     assert neighbourhoods(points[:7], 30).shape == (7, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::numba.NumbaPerformanceWarning")
 def test_many_are_searched_for(points, monkeypatch):
     monkeypatch.setattr(local, "EXACT", 100)

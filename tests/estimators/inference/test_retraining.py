@@ -36,6 +36,7 @@ def test_the_estimate_stays():
     assert (more.params["n_retrain"], more.params["null"]) == (2, "fixed")
 
 
+@pytest.mark.slow
 def test_retraining_is_the_spread_over_seeds():
     x, y = dependent(np.random.default_rng(0))
     part = sm.lmi(x, y, preset=FAST, n_splits=1, n_permutations=0, n_retrain=12).se_parts["retraining"]

@@ -29,6 +29,7 @@ def samples():
     return np.array([(mean_over(folds), subsampling_error(folds, rng=rng).se) for folds in data])
 
 
+@pytest.mark.slow
 def test_error_is_the_spread_over_data_sets(samples):
     estimates, errors = samples.T
     # An sd of 60 values is known to 9 %, and the mean error to 3 %; it is a tenth too large at this size.

@@ -26,6 +26,7 @@ def test_many_strange_names_are_not_all_listed():
     assert "g5" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_feature_names_are_compared(FAST):
     x, y = frame(), frame() + frame()[::-1].to_numpy()
     model = sm.LMI(preset=FAST).fit(x, y.to_numpy())

@@ -150,6 +150,7 @@ def sides():
     return x, y
 
 
+@pytest.mark.slow
 def test_estimates_are_those_of_memory(form, budget, sides, tmp_path, monkeypatch):
     monkeypatch.setattr(rows_module, "CHUNK", 16)
     store, memory = form
@@ -249,6 +250,7 @@ class RecordedCSR:
 sizes: list[int] = []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dense", "CSR"])
 @pytest.mark.parametrize("kept", [True, False])
 def test_no_request_to_a_file_exceeds_a_piece(kind, kept, sides, tmp_path, monkeypatch):
@@ -268,6 +270,7 @@ def test_no_request_to_a_file_exceeds_a_piece(kind, kept, sides, tmp_path, monke
         assert sum(sizes) <= total * (1 if kind == "dense" else 2)  # a stored value has a column beside it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dense", "CSR"])
 def test_memory_stays_far_below_the_data(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "KEPT_BYTES", 0)

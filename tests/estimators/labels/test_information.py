@@ -14,6 +14,7 @@ from tests.estimators.labels._mixtures import mixture
 QUICK = {"n_permutations": 19}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "n_labels", "d", "apart", "mistaken"),
     [(200, 2, 1, 1.0, 0), (300, 2, 100, 1.5, 0), (600, 5, 10, 1.5, 0.2), (600, 12, 30, 2.0, 0)],
@@ -48,6 +49,7 @@ def test_the_parts_add_up():
     np.testing.assert_allclose(p.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is():
     rng = np.random.default_rng(0)
     found = [
@@ -73,6 +75,7 @@ def test_a_group_is_never_predicted_from_itself():
         assert len(np.unique(whole.fold[clone == i])) == 1
 
 
+@pytest.mark.slow
 def test_beyond_a_condition():
     """The label follows the donor, and within donors the first column; what is told beyond the donor is the latter."""
     rng = np.random.default_rng(1)
@@ -90,6 +93,7 @@ def test_beyond_a_condition():
     assert nothing.entropy == 0 and abs(nothing.mi) < 0.02 and np.isnan(nothing.share)
 
 
+@pytest.mark.slow
 def test_counts_are_shares_of_a_cell():
     x, label, _ = mixture(300, 3, 4, 1.5, False, 0.0, seed=3)
     vector = label_information(x, label, **QUICK)
@@ -103,6 +107,7 @@ def test_counts_are_shares_of_a_cell():
     assert mixed.entropy > vector.entropy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "of", [list, np.array, pd.Series, pd.Categorical, polars.Series, lambda v: pd.array(v, dtype="string")]
 )
@@ -150,6 +155,7 @@ def test_columns_that_tell():
     assert columns.r2[3:].max() < 0.05 and columns.p[3:].min() > 0.005
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers():
     x, label, _ = mixture(150, 3, 3, 1.5, False, 0.0, seed=7)
     one, again = (label_information(x, label, rng=3, **QUICK) for _ in range(2))

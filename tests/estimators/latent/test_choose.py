@@ -99,6 +99,7 @@ def test_a_network_takes_over_only_if_it_measures_more(rows, generator):
     assert best_model(guesses, half, None, None, EUCLIDEAN, rng, generator).model.kind != "network"
 
 
+@pytest.mark.slow
 def test_gaussians_get_axes_and_circles_do_not():
     quick = Settings(hidden=(32,), max_steps=100)
     gaussian = sm.datasets.gaussian(600, 60, 2, 1.0, rng=0)

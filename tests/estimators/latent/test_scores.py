@@ -97,6 +97,7 @@ def test_decoders_lead_to_the_columns_themselves(bent, fitted):
     np.testing.assert_allclose(predicted.mean(axis=0), bent.y.mean(axis=0), atol=0.2)
 
 
+@pytest.mark.slow
 def test_saved_and_read_again(bent, fitted, tmp_path):
     fitted.save(tmp_path / "model.npz")
     again = sm.LMI.load(tmp_path / "model.npz")
@@ -107,6 +108,7 @@ def test_saved_and_read_again(bent, fitted, tmp_path):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is():
     rng = np.random.default_rng(0)
     found = [

@@ -52,6 +52,7 @@ def test_axes_that_nothing_is_left_for_are_empty(generator):
         assert float(axes[:, 1:].abs().max()) == 0
 
 
+@pytest.mark.slow
 def test_sparse_dependence_end_to_end():
     x, y = one_column(600, 200, 200, 0)
     result = sm.lmi(x, y, n_splits=1, n_permutations=0)

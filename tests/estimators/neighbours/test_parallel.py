@@ -117,6 +117,7 @@ def has(layer: str) -> bool:
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["workqueue", "omp", "tbb"])
 def test_first_use_in_threads_at_once_then_in_forked_children_and_in_dask(tmp_path, layer):
     if not has(layer):
@@ -132,6 +133,7 @@ def test_a_layer_that_is_not_there(tmp_path):
     run(tmp_path, "assert 0.3 < bits() < 3", NUMBA_THREADING_LAYER="none such")
 
 
+@pytest.mark.slow
 def test_spawned_children_and_backends_of_joblib(tmp_path):
     run(tmp_path, OTHER_PROCESSES)
 
