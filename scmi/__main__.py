@@ -17,8 +17,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Estimate what day 2 tells about day 6 in simulated clones, and compare with the truth."""
     options = _parser().parse_args(arguments)
     out: Path = options.out
-    if not out.is_dir():
+    if out.exists() and not out.is_dir():
         raise SystemExit(f"`--out {out}` is not a folder.")
+    out.mkdir(parents=True, exist_ok=True)
     import scmi as sm
 
     print("Simulating a lineage-tracing experiment ...", flush=True)
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Simulate a lineage-tracing experiment, estimate what cells of day 2 tell about their relatives on "
         "day 6, and print it beside what was simulated, with a picture. It takes half a minute to two.",
     )
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where files go (default: here)")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where files go, made if it is not there (default: here)")
     parser.add_argument(
         "--h5ad",
         action=argparse.BooleanOptionalAction,

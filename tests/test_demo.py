@@ -42,15 +42,15 @@ def test_folder_and_cells(small, tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"scmi_lineage.png", "scmi_lineage.h5ad"}
     cells = ad.read_h5ad(tmp_path / "scmi_lineage.h5ad")
     assert str(sm.get.lmi(cells)) in capsys.readouterr().out
-    (tmp_path / "scmi_lineage.h5ad").unlink()
-    main(["--out", str(tmp_path), "--no-h5ad"])
-    assert [path.name for path in tmp_path.iterdir()] == ["scmi_lineage.png"]
+    new = tmp_path / "new" / "folder"
+    main(["--out", str(new), "--no-h5ad"])
+    assert [path.name for path in new.iterdir()] == ["scmi_lineage.png"]
 
 
-def test_help_and_a_wrong_folder_cost_nothing(tmp_path):
+def test_help_and_a_file_for_a_folder_cost_nothing():
     told = subprocess.run([sys.executable, "-X", "importtime", "-m", "scmi", "--help"], capture_output=True, text=True)
     assert told.returncode == 0
     assert all(option in told.stdout for option in ("--out DIR", "--h5ad", "--no-h5ad"))
     assert "scanpy" not in told.stderr
     with pytest.raises(SystemExit, match="is not a folder"):
-        main(["--out", str(tmp_path / "missing")])
+        main(["--out", __file__])
