@@ -52,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Simulate a lineage-tracing experiment, estimate what cells of day 2 tell about their relatives on "
         "day 6, and print it beside what was simulated, with a picture. It takes half a minute to two.",
     )
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where files go, made if it is not there (default: here)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where files go, made if it is not there (default: here)",
+    )
     parser.add_argument(
         "--h5ad",
         action=argparse.BooleanOptionalAction,

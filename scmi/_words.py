@@ -7,6 +7,8 @@ from html import escape
 
 import numpy as np
 
+LEAST_P = 1e-6
+
 __all__ = ["EstimateInWords", "Printed", "bits_in_words", "in_two_digits", "p_in_words"]
 
 
@@ -30,9 +32,9 @@ class Printed:
         return f"<table>{rows}</table>"
 
 
-def p_in_words(p: float) -> str:
-    """Two digits, as many as tell .046 from .054."""
-    return f"{p:.2g}"
+def p_in_words(p: float, sign: str = "= ") -> str:
+    """Two digits, as many as tell .046 from .054; below a millionth no approximation is good for a number."""
+    return f"< {LEAST_P:.0e}" if p < LEAST_P else f"{sign}{p:.2g}"
 
 
 def bits_in_words(ends: Sequence[float]) -> str:
@@ -94,7 +96,7 @@ class EstimateInWords:
         if not np.isnan(self.entropy):
             parts[0] += f" of the {self.entropy:.2f} that the labels hold"
         if not np.isnan(self.p):
-            parts.append(f"p = {p_in_words(self.p)}")
+            parts.append(f"p {p_in_words(self.p)}")
         parts.append(self.counted)
         if self.expected is None:
             return ", ".join(parts)
@@ -108,7 +110,7 @@ class EstimateInWords:
         if not np.isnan(self.entropy):
             rows["entropy of the labels"] = f"{self.entropy:.2f} bits"
         if not np.isnan(self.p):
-            rows["p"] = p_in_words(self.p)
+            rows["p"] = p_in_words(self.p, "")
         rows["estimated from"] = self.counted
         if self.expected is not None:
             rows["a lower bound"] = f"twice as many should give {bits_in_words(self.expected)} bits"

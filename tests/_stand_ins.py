@@ -73,7 +73,11 @@ def mudata():
 
     rng = np.random.default_rng(0)
     obs = pd.DataFrame(index=[f"cell {i}" for i in range(80)])
-    return {"mdata": MuData({name: ad.AnnData(rng.normal(size=(80, 6)), obs=obs) for name in ("rna", "adt")})}
+    modalities = {}
+    for name in ("rna", "adt"):
+        var = pd.DataFrame(index=[f"{name} {i}" for i in range(6)])
+        modalities[name] = ad.AnnData(rng.normal(size=(80, 6)), obs=obs, var=var)
+    return {"mdata": MuData(modalities)}
 
 
 STAND_INS = {make.__name__: make for make in (larry, state_fate, mnist, embeddings, t_cells, mudata)}

@@ -38,6 +38,7 @@ HOW = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
         ({}, "0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes"),
         ({"ci": (np.nan, np.nan)}, "0.98 bits, p = 0.001, 113 barcodes"),
         ({"p": np.nan}, "0.98 bits (90 %: 0.78 to 1.18), 113 barcodes"),
+        ({"p": 1e-59}, "0.98 bits (90 %: 0.78 to 1.18), p < 1e-06, 113 barcodes"),
         ({"p": 0.0462}, "0.98 bits (90 %: 0.78 to 1.18), p = 0.046, 113 barcodes"),
         (
             {"entropy": 1.585},
@@ -166,7 +167,7 @@ def calls(adata, model):
     """Every tool that speaks, and how its line begins, as a pattern."""
     share = r"adata\[day == '2'\] and adata\[day == '6'\] share "
     yield share, lambda: sm.tl.lmi(adata, **HOW, model=model)
-    yield r"\d of 1 pairs", lambda: sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", model=model)
+    yield r"\d of 1 tested pairs", lambda: sm.tl.lmi_matrix(adata, pair_key="clone", groupby="day", model=model)
     yield "pMI rises from pseudotime", lambda: sm.tl.pmi_trend(adata, "pseudotime", mask_obs="early", n_resamples=20)
     yield "", lambda: sm.tl.gene_information(adata)
     yield "", lambda: sm.tl.conditional_information(adata, "well", model=model)

@@ -6,6 +6,7 @@ import numpy as np
 
 from scmi._docs import with_shared_docs
 from scmi._slots import holds
+from scmi._words import p_in_words
 from scmi.pl._null import draw_null
 from scmi.pl._style import PALETTE, axes_or_new, draw_zero, foreground, open_frame
 
@@ -109,6 +110,6 @@ def _draw_difference(ax: "Axes", stored: dict[str, Any]) -> None:
     bracket = {"arrowstyle": "|-|,widthA=.25,widthB=.25", "shrinkA": 0, "shrinkB": 0, "color": color}
     ax.annotate("", (1.28, levels[0]), (1.28, levels[1]), arrowprops=bracket)
     ax.hlines(levels[0], 0.08, 1.28, color=color, linestyle="--", linewidth=0.6)
-    p = "" if np.isnan(stored["p"]) else f"\np = {stored['p']:.1g}"
+    p = "" if np.isnan(stored["p"]) else f"\np {p_in_words(stored['p'])}"
     se = "" if np.isnan(stored["se"]) else f"\n± {stored['se']:.1g}"
     ax.text(1.33, np.mean(levels), f"{stored['difference']:+.2f}{se}\nbits{p}", va="center", fontsize="small")

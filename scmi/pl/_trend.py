@@ -139,7 +139,7 @@ def _draw_onset(
     ax: "Axes", onset: Any, ends: tuple[float, float], bottom: float, color: str, confidence_level: float
 ) -> None:
     """Within the ends of the curve: beyond them a line would stand where nothing is seen to rise."""
-    p = f"p = {p_in_words(onset['p'])}"
+    p = f"p {p_in_words(onset['p'])}"
     if not onset["p"] <= 1 - confidence_level:
         ax.plot([], [], color="none", label=f"no clear rise ({p})")
         return

@@ -51,6 +51,8 @@ def nothing_shared(a: Barcodes, b: Barcodes) -> str:
         f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({some(a.labels, 3)}), "
         f"`{b.where}` has {len(b.labels)} ({some(b.labels, 3)})."
     )
+    if a.slot == "names":
+        return f"{message} Without `pair_key`, cells are paired by their names: name what holds their barcodes."
     if a.kind != b.kind and "nothing" not in (a.kind, b.kind):
         return (
             f"{message} The first are {a.kind}, the second {b.kind}, and these never match: "

@@ -30,7 +30,7 @@ def naming_alternatives(
         # Cells of one name are one cell, which is in one group.
         if pair_key is None:
             raise
-        raise TooFew(f"{error} {_with_more(adata, column, groups, pair_key, na_values)}") from error
+        raise TooFew(f"{error}{_with_more(adata, column, groups, pair_key, na_values)}") from error
 
 
 def _with_more(adata: "AnnData", column: str, groups: Sequence[Any], pair_key: PairKey, na_values: object) -> str:
@@ -48,6 +48,6 @@ def _with_more(adata: "AnnData", column: str, groups: Sequence[Any], pair_key: P
     n = shared[first, second]
     more = [i for i in np.argsort(-n, kind="stable") if n[i] > shared[at[0], at[1]]][:MOST_NAMED]
     if not more:
-        return f"No two values of `.obs[{column!r}]` share more barcodes."
+        return ""
     named = [f"{names[first[i]]!r} and {names[second[i]]!r} ({n[i]:,} barcodes)" for i in more]
-    return f"Of `.obs[{column!r}]`, these share more: {', '.join(named)}."
+    return f" Of `.obs[{column!r}]`, these share more: {', '.join(named)}."

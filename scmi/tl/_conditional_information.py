@@ -102,7 +102,7 @@ def conditional_information(
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
     names = " and ".join(covariate.names)
-    logger.info("%.2f bits are left beyond %s, p = %s", found["mi"], names, p_in_words(found["p"]))
+    logger.info("%.2f bits are left beyond %s, p %s", found["mi"], names, p_in_words(found["p"]))
     adata.uns[f"{key}_conditional" if key_added is None else key_added] = {
         "on": covariate.names,
         **found,

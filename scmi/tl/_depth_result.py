@@ -124,11 +124,15 @@ class DepthScaling(Printed):
                 f"No end in sight: information still grows in proportion to the depth at {self.depth:,.0f} UMIs per "
                 "cell. Sequence deeper."
             )
-        verdict = "on the plateau" if self.plateau else "below the plateau"
+        low, high = self.depth_90_ci
+        near = low <= self.depth <= high
+        verdict = (
+            "about where the plateau begins" if near else "on the plateau" if self.plateau else "below the plateau"
+        )
         return (
             f"{self.i_max:.2f} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of the noise "
             f"beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, "
-            f"{verdict}, which begins at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
+            f"{verdict}, at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
 
     def _rows(self) -> dict[str, str]:

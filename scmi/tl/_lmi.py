@@ -19,7 +19,15 @@ from scmi.pp.barcodes import PairKey
 from scmi.pp.pairs import match_clones
 from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._model import as_model
-from scmi.tl._sides import Population, cells_of, checked_objects, populations, side_of, warn_of_copies
+from scmi.tl._sides import (
+    Population,
+    cells_of,
+    checked_objects,
+    populations,
+    side_of,
+    warn_of_cells_on_both_sides,
+    warn_of_copies,
+)
 from scmi.tl._stored import store
 from scmi.typing import Rng
 
@@ -184,6 +192,8 @@ def lmi(
     generator, seed = seeded(rng)
     warn_of_copies(side_a, clones.pairing.rows_x)
     warn_of_copies(side_b, clones.pairing.rows_y)
+    if pair_key is not None and not clones.same_cells:
+        warn_of_cells_on_both_sides(side_a, side_b, clones.pairing)
 
     model.fit_pairing(
         side_a.matrix,

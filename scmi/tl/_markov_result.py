@@ -192,16 +192,16 @@ class MarkovTest(Printed):
         if self.depth_matched is not None:
             lower = self.depth_matched
             controls.append(
-                f"at {lower.depth:,} counts per cell: {lower.difference:+.3f}{_plus_minus(lower.se)} bits (p = "
-                f"{lower.p:.1g})"
+                f"at {lower.depth:,} counts per cell: {lower.difference:+.3f}{_plus_minus(lower.se)} bits (p "
+                f"{p_in_words(lower.p)})"
             )
         if self.ceiling is not None:
             controls.append(f"ceiling {self.ceiling}")
         return "\n".join(
             [
                 f"{self.early_late}, {self.late_late}, {self.late_late.n_pairs:,} barcodes",
-                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p = "
-                f"{self.p:.1g}){share}",
+                f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p "
+                f"{p_in_words(self.p)}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
                 *self._about_depth(),
             ]
@@ -227,7 +227,7 @@ class MarkovTest(Printed):
             "" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})"
         )
         if not np.isnan(self.p):
-            rows["p, one-sided"] = p_in_words(self.p)
+            rows["p, one-sided"] = p_in_words(self.p, "")
         rows["estimated from"] = f"{self.late_late.n_pairs:,} barcodes"
         if self.depth_matched is not None:
             lower = self.depth_matched

@@ -169,8 +169,12 @@ def lmi_matrix(
     table["q"] = benjamini_hochberg(table["p"])
     table = table[[*COLUMNS, *(() if equal is None else OF_DEPTH)]]
     table.index = table.index.astype(str)
-    n_found = int((table["q"] <= 0.05).sum())
-    logger.info("%d of %d pairs of groups in `.obs[%r]` share bits with q at most .05", n_found, len(table), groupby)
+    tested = table["q"].notna()
+    logger.info(
+        "%s pairs of groups in `.obs[%r]` share bits with q at most .05",
+        f"{int((table['q'] <= 0.05).sum())} of {int(tested.sum())} tested" if tested.any() else "untested: which",
+        groupby,
+    )
     if equal is not None:
         _warn_of_depths(table, equal.depths, chosen)
 

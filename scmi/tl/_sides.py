@@ -18,7 +18,8 @@ from scmi._slots import (
     matrix_of,
 )
 from scmi._warnings import warn
-from scmi.estimators.inputs.matrices import as_matrix, count_copies
+from scmi.estimators.inputs.matrices import as_matrix, count_common, count_copies
+from scmi.estimators.inputs.pairing import Pairing
 from scmi.estimators.inputs.stored import Piece, Stored, as_stored, is_sparse, take_rows
 from scmi.pp.recipe import MAX_LOG
 from scmi.typing import Matrix
@@ -34,9 +35,13 @@ __all__ = [
     "described",
     "populations",
     "side_of",
+    "warn_of_cells_on_both_sides",
     "warn_of_copies",
 ]
 
+
+# Equal cells on both sides, and their share, from which on they are told of.
+FEWEST_COMMON, COMMON = 10, 0.05
 
 Cells = tuple[str, "AnnData", NDArray[np.int64]]
 
@@ -152,6 +157,22 @@ def warn_of_copies(side: Population, paired: NDArray[np.int64]) -> None:
             f"copies in {side.name}",
             f"{copies} of {len(paired)} paired cells of `{side.name}` are exact copies of another one: drop "
             "cells that are listed twice or empty, since each counts as a cell of its own.",
+        )
+
+
+def warn_of_cells_on_both_sides(a: Population, b: Population, pairing: Pairing) -> None:
+    """Warn of paired cells that both populations hold under different names: a cell tells all about itself."""
+    if a.matrix.shape[1] != b.matrix.shape[1]:
+        return
+    paired = (np.unique(pairing.rows_x), np.unique(pairing.rows_y))
+    common, n = count_common(take_rows(a.matrix, paired[0]), take_rows(b.matrix, paired[1]))
+    # Of mostly equal rows, this is what discrete data are like.
+    if common >= FEWEST_COMMON and common > COMMON * n and n > min(map(len, paired)) // 2:
+        warn(
+            f"common cells of {a.name} and {b.name}",
+            f"{common} paired cells of `{b.name}` equal cells of `{a.name}` in every gene: are the same cells in both? "
+            "A cell tells all about itself, so that the estimate is far too high. Leave them out of one side, or give "
+            "cells the same names in both and pass `same_cells=True`.",
         )
 
 

@@ -208,7 +208,7 @@ def _in_words(onset: dict[str, Any]) -> str:
     """What was found along one lineage."""
     at, low, high = in_two_digits(onset["onset"], onset["ci_low"], onset["ci_high"])
     return (
-        f"pMI rises from {onset['lineage']} {at} ({low} to {high}), p = {p_in_words(onset['p'])}, "
+        f"pMI rises from {onset['lineage']} {at} ({low} to {high}), p {p_in_words(onset['p'])}, "
         f"{onset['n_cells']:,} cells of {onset['n_clones']:,} clones"
     )
 
@@ -285,7 +285,9 @@ def _clones(adata: "AnnData", key: str, pair_key: str | None) -> Index:
             raise KeyError(
                 f"Did not find `.uns[{key!r}]`, which names the clones. Run `sm.tl.lmi`, or pass `pair_key`."
             )
-        used = adata.uns[key]["params"].get("pair_key")
+        params = adata.uns[key]["params"]
+        # Of labels, what was predicted as a whole.
+        used = params.get("pair_key", params.get("groups_key"))
         if used is None:
             return np.arange(adata.n_obs)
         present = {name for name in np.atleast_1d(used) if name in adata.obs.columns or name in adata.obsm}

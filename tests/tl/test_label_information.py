@@ -56,6 +56,15 @@ def test_it_is_the_estimate_of_arrays(late):
     assert found.entropy == late.uns["label_mi"]["entropy"]
 
 
+def test_a_trend_keeps_groups_together(late):
+    """Those that were predicted as a whole are not taken apart again."""
+    sm.tl.pmi_trend(late, "pseudotime", key="label_mi", window=30, n_resamples=20)
+    sm.tl.pmi_trend(late, "pseudotime", key="label_mi", window=30, n_resamples=20, pair_key="clone", key_added="named")
+    pd.testing.assert_frame_equal(late.uns["label_mi_trend"]["onset"], late.uns["named"]["onset"])
+    clones = late.obs["clone"].nunique() + late.obs["clone"].isna().sum()
+    assert late.uns["label_mi_trend"]["onset"]["n_clones"].iloc[0] == clones
+
+
 def test_the_fate_of_a_late_cell_is_written_in_it(late):
     assert late.uns["label_mi"]["share"] > 0.3
     assert late.uns["label_mi"]["p"] == 0.05

@@ -980,3 +980,12 @@ def test_neighbourhoods_are_those_of_all_latent_spaces(experiment, quick_lmi):
         np.testing.assert_allclose(cells.obs["lmi_pmi_local"], expected, atol=1e-9)
         clone = cells.obs["clone"].astype(str).to_numpy()[nearest]
         assert (cells.obs["lmi_pmi_local_se"] > 0).to_numpy()[[len(set(row)) > 1 for row in clone]].all()
+
+
+def test_the_same_cells_under_other_names(days, quick_lmi):
+    """A cell tells all about itself: nobody is to take that for what clone mates share."""
+    _, late = days
+    copy = late.copy()
+    copy.obs_names = "other " + copy.obs_names
+    with pytest.warns(UserWarning, match="equal cells of `adata_a` in every gene: are the same cells in both"):
+        sm.tl.lmi(late, copy, pair_key="clone", model=quick_lmi(n_permutations=0))

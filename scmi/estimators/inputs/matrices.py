@@ -15,7 +15,7 @@ from scmi.typing import Matrix, Values
 
 from .stored import Kept, Piece, Stored, as_stored, is_of, is_sparse
 
-__all__ = ["as_array", "as_matrix", "as_points", "count_copies", "with_unpaired"]
+__all__ = ["as_array", "as_matrix", "as_points", "count_common", "count_copies", "with_unpaired"]
 
 
 # Larger numbers overflow when they are squared and added, smaller ones can't be told from 0 then.
@@ -184,6 +184,12 @@ def count_copies(*matrices: Matrix) -> int:
     # Hashes, not rows, are kept: a copy of a large matrix would cost as much as the data.
     seen = {hash(tuple(key)) for key in zip(*map(_row_keys, matrices), strict=True)}
     return int(n - len(seen))
+
+
+def count_common(a: Matrix, b: Matrix) -> tuple[int, int]:
+    """How many different rows two matrices have in common, and how many different ones the smaller has."""
+    keys_a, keys_b = set(_row_keys(a)), set(_row_keys(b))
+    return len(keys_a & keys_b), min(len(keys_a), len(keys_b))
 
 
 def _row_keys(matrix: Piece) -> Iterator[int]:

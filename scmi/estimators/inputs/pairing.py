@@ -222,7 +222,7 @@ def check_enough(pairing: Pairing, k: int) -> None:
     needed = max(MIN_PAIRS, 2 * (k + 1))
     if n < needed:
         raise TooFew(
-            f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the networks and "
+            f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the models and "
             "the other half is estimated. Use more cells, fewer filters, or another pair_key."
         )
     sizes = np.unique(pairing.groups, return_counts=True)[1]

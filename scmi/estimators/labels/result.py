@@ -160,7 +160,7 @@ class SharedLabelResult(Printed):
 
 
 def _sentence(result: LabelResult | SharedLabelResult, counted: str) -> str:
-    p = "" if np.isnan(result.p) else f", p = {p_in_words(result.p)}"
+    p = "" if np.isnan(result.p) else f", p {p_in_words(result.p)}"
     return (
         f"{result.mi:.2f} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
         f"{result.share:.2f}{p}, {counted}"
@@ -175,5 +175,5 @@ def _rows(result: LabelResult | SharedLabelResult, counted: str) -> dict[str, st
         "share": f"{result.share:.2f}",
     }
     if not np.isnan(result.p):
-        rows["p"] = p_in_words(result.p)
+        rows["p"] = p_in_words(result.p, "")
     return {**rows, "estimated from": counted}

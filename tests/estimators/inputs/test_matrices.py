@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import torch
 
 import scmi as sm
-from scmi.estimators.inputs.matrices import as_matrix, as_points, count_copies, with_unpaired
+from scmi.estimators.inputs.matrices import as_matrix, as_points, count_common, count_copies, with_unpaired
 from scmi.estimators.settings import Settings
 
 FAST = Settings(hidden=(16,), max_steps=30, patience=15)
@@ -159,3 +159,9 @@ def test_unpaired_rows_come_below():
             np.testing.assert_array_equal(both.toarray() if sp.issparse(both) else both, np.vstack([x, more]))
     with pytest.raises(ValueError, match="x_unpaired has 2 columns, but x has 3"):
         with_unpaired(x, more[:, :2], "x")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix])
+def test_rows_in_common(kind):
+    a, b = np.array([[1.0, 0], [2, 2], [2, 2], [0, 3]]), np.array([[2.0, 2], [0, 3], [5, 5], [2, 2]])
+    assert count_common(as_matrix(kind(a), "a"), as_matrix(kind(b), "b")) == (2, 3)
