@@ -115,6 +115,8 @@ def gene_information(
         rasterized=True,
     )
     axes[1].set(ylim=axes[0].get_ylim(), yticks=[], xlabel=spaced(str(pseudotime)))
+    # Two or three: at the width of a column more would run into each other.
+    axes[1].locator_params(axis="x", nbins=3, steps=[1, 2, 4, 5, 10])
     bar = axes[1].figure.colorbar(mesh, ax=axes[1], extend="both", shrink=0.7)
     name_bar(bar, "z-score")
     axes[1].set_title("expression", fontsize="medium")

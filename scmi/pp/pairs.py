@@ -230,6 +230,7 @@ def _apart(
         return found
     pairing = found.pairing
     itself = _with_themselves(pairing, row_b)
+    decided = same_cells is not None
     if same_cells is None:
         same_cells = _most_are_the_same(pairing, itself, row_b, adata_a.obs_names)
         logger.info(
@@ -250,7 +251,9 @@ def _apart(
             "are different cells, pass `same_cells=False`."
         )
     dropped = len(found.barcodes) - len(left)
-    warn("same cells", f"{text}; {dropped} barcodes with no other cell are left out. `same_cells=` decides otherwise.")
+    if not decided or dropped:
+        text = f"{text}; {dropped} barcodes with no other cell are left out."
+        warn("same cells", f"{text} `same_cells=` decides otherwise.")
     return replace(found, barcodes=found.barcodes[left], pairing=apart, same_cells=True)
 
 
