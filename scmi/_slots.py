@@ -103,9 +103,10 @@ def layer_names(adata: "AnnData") -> list[str]:
 
 
 def did_you_mean(key: object, names: Iterable[object]) -> str:
-    """A sentence that names what is spelled much the same, if there is such."""
-    near = difflib.get_close_matches(str(key), list(map(str, names)))
-    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    """A sentence that names what is spelled much the same, if there is such: 4 where the text "4" was given."""
+    by_text = {str(name): name for name in names}
+    near = [repr(by_text[text]) for text in difflib.get_close_matches(str(key), list(by_text))]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -117,7 +118,8 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
     present = labels.dropna().unique().tolist()  # 2.0 rather than np.float64(2.0) in messages
     for group in groups:
         if group not in present:
-            raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.")
+            hint = did_you_mean(group, present)
+            raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.{hint}")
     first, second = (rows_of_group(labels, group) for group in groups)
     return first, second
 

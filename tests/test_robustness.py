@@ -202,6 +202,7 @@ TABLE = [
         "tl.lmi",
         ((None,), GROUPS, TypeError, "`adata_a` must be an AnnData, got NoneType"),
         ((with_nan,), GROUPS, ValueError, r"has 1 NaN .* row 'cell 3', column '2'"),
+        ((cells,), GROUPS | {"groups": (2, 6)}, ValueError, r"names 2, but `.obs\['day'\]` has .* Did you mean '2'\?"),
         ((cells,), GROUPS | {"key_added": ""}, ValueError, "`key_added` must be a name without '/', got ''"),
         ((cells,), GROUPS | {"key_added": "a/b"}, ValueError, "`key_added` must be a name without '/', got 'a/b'"),
         ((cells,), GROUPS | {"key_added": None}, TypeError, "`key_added` must be a string, got None"),
@@ -438,6 +439,12 @@ TABLE = [
         ((FRAME, "clone", "well"), FATES, *NO_ADATA),
         ((cells, "clone", "fate"), FATES, KeyError, "Did not find `fate_key='fate'`"),
         ((cells, "clone", "well"), FATES | {"time_key": "time"}, KeyError, "Did not find `time_key='time'`"),
+        (
+            (cells, "clone", "well"),
+            FATES | {"early": 2},
+            ValueError,
+            r"`early` names \[2\], but .* Did you mean '2'\?",
+        ),
         (
             (cells, "clone", "well"),
             FATES | {"early": "4"},

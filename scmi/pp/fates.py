@@ -11,7 +11,14 @@ import scipy.sparse as sp
 
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
-from scmi._slots import check_column, check_groups, check_is_anndata, check_key_added, check_writable
+from scmi._slots import (
+    check_column,
+    check_groups,
+    check_is_anndata,
+    check_key_added,
+    check_writable,
+    did_you_mean,
+)
 from scmi._writing import Slots, write_together
 from scmi.pp.barcodes import read_side
 
@@ -128,5 +135,6 @@ def _cells_at(adata: AnnData, time_key: str, argument: str, values: Any) -> Any:
     present = times.dropna().unique().tolist()
     unknown = [value for value in wanted if value not in present]
     if unknown or not wanted:
-        raise ValueError(f"`{argument}` names {unknown or wanted}, but `.obs[{time_key!r}]` has {present}.")
+        hint = did_you_mean(unknown[0], present) if unknown else ""
+        raise ValueError(f"`{argument}` names {unknown or wanted}, but `.obs[{time_key!r}]` has {present}.{hint}")
     return times.isin(wanted).fillna(False).to_numpy(dtype=bool)

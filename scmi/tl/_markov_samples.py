@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from scmi._slots import check_column, rows_of_group
+from scmi._slots import check_column, did_you_mean, rows_of_group
 from scmi.typing import Index
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def samples_of(
     for value, rows in zip(times, at, strict=True):
         if len(rows) == 0:
             present = list(pd.unique(time.dropna()))
-            raise ValueError(f"No cell has time point {value!r} in `.obs[{time_key!r}]`, which has {present}.")
+            hint = did_you_mean(value, present)
+            raise ValueError(f"No cell has time point {value!r} in `.obs[{time_key!r}]`, which has {present}.{hint}")
     well = adata.obs[replicate_key].iloc[at[1]]
     present = sorted(pd.unique(well.dropna()), key=str)
     if wells is None:
