@@ -162,12 +162,13 @@ def warn_of_copies(side: Population, paired: NDArray[np.int64]) -> None:
 
 def warn_of_cells_on_both_sides(a: Population, b: Population, pairing: Pairing) -> None:
     """Warn of paired cells that both populations hold under different names: a cell tells all about itself."""
-    if a.matrix.shape[1] != b.matrix.shape[1]:
+    of_a, of_b = (take_rows(side.matrix, np.unique(rows)) for side, rows in ((a, pairing.rows_x), (b, pairing.rows_y)))
+    # What stays on disk is not read once more for this.
+    if isinstance(of_a, Stored) or isinstance(of_b, Stored) or of_a.shape[1] != of_b.shape[1]:
         return
-    paired = (np.unique(pairing.rows_x), np.unique(pairing.rows_y))
-    common, n = count_common(take_rows(a.matrix, paired[0]), take_rows(b.matrix, paired[1]))
-    # Of mostly equal rows, this is what discrete data are like.
-    if common >= FEWEST_COMMON and common > COMMON * n and n > min(map(len, paired)) // 2:
+    common, copies = count_common(of_a, of_b)
+    # Where either side has copies of its own, equal rows are what such data are like.
+    if common >= FEWEST_COMMON and common > COMMON * min(of_a.shape[0], of_b.shape[0]) and common > copies:
         warn(
             f"common cells of {a.name} and {b.name}",
             f"{common} paired cells of `{b.name}` equal cells of `{a.name}` in every gene: are the same cells in both? "

@@ -186,10 +186,10 @@ def count_copies(*matrices: Matrix) -> int:
     return int(n - len(seen))
 
 
-def count_common(a: Matrix, b: Matrix) -> tuple[int, int]:
-    """How many different rows two matrices have in common, and how many different ones the smaller has."""
+def count_common(a: Piece, b: Piece) -> tuple[int, int]:
+    """How many different rows two matrices have in common, and how many rows of either are copies of others there."""
     keys_a, keys_b = set(_row_keys(a)), set(_row_keys(b))
-    return len(keys_a & keys_b), min(len(keys_a), len(keys_b))
+    return len(keys_a & keys_b), a.shape[0] - len(keys_a) + b.shape[0] - len(keys_b)
 
 
 def _row_keys(matrix: Piece) -> Iterator[int]:
