@@ -43,6 +43,7 @@ def test_estimator_follows_scikit_learn():
         model.pmi(x[:, :4], y)
 
 
+@pytest.mark.slow
 def test_new_pairs_and_predictions():
     x, y = gaussian(2000, 5, 2.0, 0)
     model = sm.LMI(rng=0, preset=Settings(hidden=(32, 16), max_steps=100), n_splits=1, n_permutations=0).fit(x, y)
@@ -63,6 +64,7 @@ def closed_form(x, y, rho):
     return nats.sum(axis=1) / np.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_new_pairs_of_gaussians(d):
     """Standard normal columns, correlated by .8 with those of the other side."""

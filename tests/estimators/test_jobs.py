@@ -35,6 +35,7 @@ def test_results_in_order_and_progress_that_adds_up(n_jobs):
     assert len(seen) == 6
 
 
+@pytest.mark.slow
 def test_other_processes_report_when_they_are_done():
     seen = []
     with joblib.parallel_config(backend="loky"):

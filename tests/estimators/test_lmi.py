@@ -54,6 +54,7 @@ def test_paper_preset_runs():
     assert np.isfinite(result.mi)
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers_and_no_global_state():
     x, y = gaussian(100, 5, 1.0, 0)
     before = np.random.get_state()[1].copy()

@@ -295,6 +295,7 @@ def test_a_flipped_bit_is_noticed_that_no_shape_tells_of(fitted, tmp_path):
         sm.LMI.load(path)
 
 
+@pytest.mark.slow
 def test_a_hundred_damaged_files(tmp_path):
     outcomes, wrong = fuzz(tmp_path, 100, seed=7)
     assert wrong == []
@@ -306,6 +307,7 @@ def test_unfitted(tmp_path):
         sm.LMI().save(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_result_is_one_row():
     results = [sm.lmi(*sample(), preset=SETTINGS["linear"], n_splits=1, k=k) for k in (3, 5)]
     table = pd.DataFrame([result.to_dict() for result in results])

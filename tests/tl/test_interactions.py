@@ -35,6 +35,7 @@ def found():
     return sm.tl.interactions(*world(), n_repeats=4, held_out=0.3, n_shuffles=3, model=LINEAR)
 
 
+@pytest.mark.slow
 def test_partners_are_found(found):
     # Measured: 2.6 bits, .06 where shuffled, AUC .93.
     assert found.mi > 2
@@ -118,6 +119,7 @@ def test_the_given_model_stays_as_it_was():
     assert (found.params["rng"], found.params["n_permutations"], found.params["n_repeats"]) == (7, 999, 1)
 
 
+@pytest.mark.slow
 def test_what_is_no_pair_is_left_out():
     embeddings, pairs = world(n=60)
     options = {"n_repeats": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}

@@ -44,6 +44,7 @@ def test_slots(late, tmp_path):
     np.testing.assert_array_equal(again.uns["label_mi"]["null"], stored["null"])
 
 
+@pytest.mark.slow
 def test_it_is_the_estimate_of_arrays(late):
     """Cells without a barcode are groups of their own."""
     clone = late.obs["clone"].cat.codes.to_numpy().astype(int)
@@ -70,6 +71,7 @@ def test_the_fate_of_a_late_cell_is_written_in_it(late):
     assert late.uns["label_mi"]["p"] == 0.05
 
 
+@pytest.mark.slow
 def test_clone_mates_are_kept_together(late):
     """The same with a matrix of barcodes."""
     matrix = late.copy()
@@ -94,6 +96,7 @@ def test_a_representation_leaves_no_stale_genes(late):
     assert not [name for name in late.var if name.startswith("label_mi")]
 
 
+@pytest.mark.slow
 def test_another_run_leaves_nothing_of_the_one_before(late):
     """A trend of old pMI would be drawn beside the new."""
     sm.tl.pmi_trend(late, "pseudotime", key="label_mi", pair_key="clone", window=30, n_resamples=5, key_added="mine")
@@ -103,6 +106,7 @@ def test_another_run_leaves_nothing_of_the_one_before(late):
     assert "mine" not in late.uns and "other" in late.uns
 
 
+@pytest.mark.slow
 def test_cells_without_a_label(late):
     late.obs["some"] = late.obs["fate"].astype(object)
     late.obs.loc[late.obs_names[::3], "some"] = None
@@ -121,6 +125,7 @@ def test_trend_embedding_and_picture(late):
     ].tolist()
 
 
+@pytest.mark.slow
 def test_from_day_2_to_fate(_experiment):
     adata = _experiment.copy()
     sm.pp.clone_fates(adata, "clone", "fate", time_key="day", early="2", late="6")

@@ -140,6 +140,7 @@ def test_drift_is_stored(experiment, one, quick_lmi):
     assert experiment.uns["lmi"]["settled"] is result.settled
 
 
+@pytest.mark.slow
 def test_training_anew(experiment, one, quick_lmi, tmp_path):
     """Whole barcodes change partners; the rest of the result is that of the plain run."""
     plain, anew = quick_lmi(n_permutations=0), quick_lmi(null="retrain", n_permutations=4, n_retrain=2)
@@ -238,6 +239,7 @@ def test_cells_of_other_groups_are_missing(experiment, one):
     assert not experiment.obs.loc[other, "lmi_n"].any()
 
 
+@pytest.mark.slow
 def test_groups_in_any_sequence_and_of_numbers(experiment, one, tmp_path):
     sm.tl.lmi(experiment, **one)
     for groups in (["2", "6"], np.array(["2", "6"]), pd.Index(["2", "6"])):
@@ -363,6 +365,7 @@ def test_seeds(experiment, one):
     assert runs[0].uns["lmi"]["mi"] != runs[3].uns["lmi"]["mi"]
 
 
+@pytest.mark.slow
 def test_global_random_states_are_neither_read_nor_written(experiment, one):
     runs = []
     saved = np.random.get_state(), torch.get_rng_state()

@@ -145,6 +145,7 @@ def test_unequal_depths_are_told_of(cells, quick_lmi):
     assert "Depths" not in str(replace(test, depths=None))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*nearly deterministic:UserWarning")
 def test_equal_depth_compares_genes_whatever_the_data_are(cells, quick_lmi):
     how = {**HOW, "counts_layer": "counts", "model": quick_lmi(n_permutations=0, n_pairings=2)}

@@ -86,6 +86,7 @@ def nullable(experiment):
     return experiment
 
 
+@pytest.mark.slow
 def test_nullable_columns_work_wherever_plain_ones_do(nullable, quick_lmi):
     how = {"pair_key": "clone", "model": quick_lmi(n_permutations=9)}
     for groupby, groups in (("time", (2, 6)), ("label", ("2", "6"))):

@@ -82,6 +82,7 @@ def how(quick_lmi):
     return {"pair_key": "clone", "model": quick_lmi()}
 
 
+@pytest.mark.slow
 def test_one_backed_object(cells, backed, budget, how):
     adata = backed(cells)
     before = adata.filename.read_bytes()
@@ -92,6 +93,7 @@ def test_one_backed_object(cells, backed, budget, how):
     assert adata.filename.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_backed_objects(cells, backed, how):
     days = [cells[cells.obs["day"] == day].copy() for day in ("2", "6")]
     a, b = backed(days[0], "r"), backed(days[1], "r+")

@@ -54,6 +54,7 @@ def test_estimate_has_an_error_and_a_p_value():
     assert str(result).startswith(f"{result.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}), p = 0.01, 200 pairs")
 
 
+@pytest.mark.slow
 def test_skipping_the_test_leaves_the_estimate():
     x, y = dependent(np.random.default_rng(0))
     skipped, tested = (sm.lmi(x, y, preset=FAST, n_permutations=n) for n in (0, 9))

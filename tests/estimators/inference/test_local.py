@@ -34,7 +34,7 @@ def test_many_are_searched_for(points, monkeypatch):
     assert (found == np.arange(600)[:, None]).any(axis=1).all()
 
 
-@pytest.mark.parametrize("exact", [100, 1000])
+@pytest.mark.parametrize("exact", [pytest.param(100, marks=pytest.mark.slow), 1000])  # pynndescent compiles for long
 def test_points_that_coincide_are_in_their_own_neighbourhoods(exact, monkeypatch):
     monkeypatch.setattr(local, "EXACT", exact)
     monkeypatch.setattr(local, "threads_are_safe", lambda: True)

@@ -47,6 +47,7 @@ def test_retraining_is_the_spread_over_seeds():
     assert part / spread == pytest.approx(1, abs=0.6)
 
 
+@pytest.mark.slow
 def test_null_of_models_trained_anew():
     x, y = dependent(np.random.default_rng(0))
     test = sm.lmi(x, y, preset=FAST, n_splits=1, null="retrain", n_permutations=9)

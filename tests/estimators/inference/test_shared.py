@@ -79,6 +79,7 @@ def test_what_is_tested_is_the_mean_over_the_splits():
     assert test.null.mean() < 0.2 * test.mi
 
 
+@pytest.mark.slow
 def test_p_of_several_splits_is_uniform_under_independence():
     rng = np.random.default_rng(5)
     p = [

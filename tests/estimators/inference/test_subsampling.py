@@ -43,6 +43,7 @@ def test_interval_covers_the_mean_estimate(samples):
     assert 0.8 <= covered.mean() <= 0.99
 
 
+@pytest.mark.slow
 def test_error_counts_groups_not_pairs():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(100), 4)
@@ -109,6 +110,7 @@ def test_metric(metric):
     assert errors["chebyshev"] != errors["euclidean"]
 
 
+@pytest.mark.slow
 def test_error_of_a_difference():
     rng = np.random.default_rng(0)
 

@@ -94,6 +94,7 @@ def dense(matrix):
 # Reading
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.integers(0, 59), min_size=1, max_size=80),
     size=st.integers(1, 90),

@@ -60,6 +60,7 @@ def test_nothing_is_found_where_nothing_is():
     assert np.mean([result.p <= 0.2 for result in found]) < 0.6
 
 
+@pytest.mark.slow
 def test_a_group_is_never_predicted_from_itself():
     """Cells of a clone are copies of each other and share a random label: known clones are learned by heart."""
     rng = np.random.default_rng(0)
@@ -193,6 +194,7 @@ def test_mistakes(labels, options, error, match):
         label_information(np.random.default_rng(0).normal(size=(60, 3)), labels, **options)
 
 
+@pytest.mark.slow
 def test_it_is_what_the_simulator_tells():
     """The fate of a cell of day 6 is written in it, that of a progenitor's clone less so."""
     adata = sm.datasets.lineage(300, n_genes=500, rng=0)

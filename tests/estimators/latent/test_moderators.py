@@ -72,6 +72,7 @@ def test_a_moderator_is_one_more_dimension_that_predicts_nothing(rows, generator
     assert torch.equal(model.decoder_xy(moved), model.decoder_xy(z_x))
 
 
+@pytest.mark.slow
 def test_maturity_moderates_fate_in_lineages():
     """Cells before the breakpoint tell nothing, and with the moderator their pMI says so."""
     adata = sm.datasets.lineage(1500, n_genes=500, rng=3)

@@ -27,6 +27,7 @@ def conditional_by_brute_force(x, y, z, k, metric):
     return np.array(values) / np.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
 @pytest.mark.parametrize(("decimals", "k"), [(9, 1), (9, 3)])
 def test_conditional_equals_brute_force(decimals, k, metric):

@@ -54,6 +54,7 @@ def test_labels_beside_expression(kind, FAST):
     assert sm.lmi(x, y, preset=FAST, n_splits=1, n_permutations=0).mi == pytest.approx(plug_in(first, second), abs=0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed_form", [True, False])
 def test_labels_on_both_sides(closed_form, FAST):
     """Their latents are at ten points each, wherever a row stands in its batch; rounding told .6 bit too much."""

@@ -138,6 +138,7 @@ def test_spawned_children_and_backends_of_joblib(tmp_path):
     run(tmp_path, OTHER_PROCESSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
 @pytest.mark.parametrize("n_features", [1, 4])
 def test_serial_and_threaded_kernels_give_the_same_bits(metric, n_features, monkeypatch):
