@@ -7,9 +7,10 @@ from html import escape
 
 import numpy as np
 
-LEAST_P = 1e-6
-
 __all__ = ["EstimateInWords", "Printed", "bits_in_words", "in_two_digits", "p_in_words"]
+
+# Smaller ones are the tail of an approximation.
+LEAST_P = 1e-6
 
 
 class Printed:
@@ -33,7 +34,7 @@ class Printed:
 
 
 def p_in_words(p: float, sign: str = "= ") -> str:
-    """Two digits, as many as tell .046 from .054; below a millionth no approximation is good for a number."""
+    """Two digits, as many as tell .046 from .054; those too small for a number are said to be that."""
     return f"< {LEAST_P:.0e}" if p < LEAST_P else f"{sign}{p:.2g}"
 
 

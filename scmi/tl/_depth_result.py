@@ -9,6 +9,7 @@ import pandas as pd
 
 from scmi._words import Printed, bits_in_words
 from scmi.estimators.inference.depth import DepthLaw, draws_of, fit_depth_law
+from scmi.tl._stored import numbered
 from scmi.typing import Values
 
 __all__ = ["PLATEAU", "DepthScaling"]
@@ -159,9 +160,9 @@ class DepthScaling(Printed):
             "depth_90": self.depth_90,
             "depth_90_ci": list(self.depth_90_ci),
             "plateau": self.plateau,
-            "predicted": _indexed(self.predicted),
-            "table": _indexed(self.table),
-            "curve": _indexed(self.curve),
+            "predicted": numbered(self.predicted),
+            "table": numbered(self.table),
+            "curve": numbered(self.curve),
         }
 
 
@@ -186,11 +187,6 @@ def _interval(draws: Values) -> tuple[float, float]:
 def _predicted(depth: Values, law: DepthLaw, draws: Sequence[DepthLaw]) -> pd.DataFrame:
     low, high = np.quantile([draw.information(depth) for draw in draws], [0.05, 0.95], axis=0)
     return pd.DataFrame({"depth": depth, "mi": law.information(depth), "ci_low": low, "ci_high": high})
-
-
-def _indexed(table: pd.DataFrame) -> pd.DataFrame:
-    """With row names of text, as h5ad keeps them."""
-    return table.set_index(np.arange(len(table)).astype(str))
 
 
 def _range(ci: tuple[float, float]) -> str:

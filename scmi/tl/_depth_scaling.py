@@ -17,6 +17,7 @@ from scmi._version import __version__
 from scmi._warnings import one_of_a_kind
 from scmi._writing import Slots, write_together
 from scmi.estimators.crossfit import cross_fit
+from scmi.estimators.inference.depth import covariance_of_depths, influence
 from scmi.estimators.inputs.checks import check_choice, check_counts, seeded
 from scmi.estimators.inputs.pairing import check_enough
 from scmi.estimators.labels.information import label_information
@@ -230,7 +231,7 @@ def depth_scaling(
                 influences.append(found.influence)
                 tick(question.n_steps * len(rows), found.mi)
     table = pd.DataFrame(rows)
-    result = DepthScaling.of(table, _covariance(table, np.array(influences)), today, generator)
+    result = DepthScaling.of(table, covariance_of_depths(table, np.array(influences)), today, generator)
     logger.info("%s", result)
     asked = {
         "pair_key": pair_key,
@@ -302,7 +303,7 @@ def _of_pairs(
     def estimate(matrices: Sequence[Matrix], rng: np.random.Generator, tick: Tick) -> _Estimate:
         result, _ = cross_fit(matrices[0], matrices[1], pairing, model, rng=rng, progress=tick)
         group = pairing.groups[result.pairs.barcode]
-        return _Estimate(result.mi_ksg, result.se, _influence(result.pmi, group, result.mi_ksg))
+        return _Estimate(result.mi_ksg, result.se, influence(result.pmi, group, result.mi_ksg))
 
     return _Question(estimate, (np.unique(pairing.rows_x), np.unique(pairing.rows_y)), model.n_trainings)
 
@@ -315,31 +316,9 @@ def _of_labels(adata: "AnnData", label_key: str, groups_key: str | None) -> _Que
     def estimate(matrices: Sequence[Matrix], rng: np.random.Generator, tick: Tick) -> _Estimate:
         result = label_information(matrices[0], labels, groups=groups, n_permutations=0, rng=rng)
         group = np.arange(adata.n_obs) if groups is None else groups
-        return _Estimate(result.mi, result.se, _influence(result.pmi, group, result.mi))
+        return _Estimate(result.mi, result.se, influence(result.pmi, group, result.mi))
 
     return _Question(estimate, (labelled,), 1)
-
-
-def _influence(pmi: Bits, group: Index, mi: float) -> Bits:
-    """By how much each group moves the mean."""
-    known = ~np.isnan(pmi)
-    n_groups = int(group.max()) + 1
-    total = np.bincount(group[known], pmi[known] - mi, minlength=n_groups)
-    moved: Bits = total / known.sum()
-    return moved
-
-
-def _covariance(table: pd.DataFrame, influences: Bits) -> Values:
-    """Of the means over repeats at each depth, from groups that move them together; as large as the errors say."""
-    of_depth = table.groupby("depth", sort=True)
-    mean = np.array([influences[rows].mean(axis=0) for rows in of_depth.indices.values()])
-    covariance = mean @ mean.T
-    se = of_depth["se"].mean().to_numpy()
-    sd = np.sqrt(np.diag(covariance))
-    # An error that could not be told is taken from the groups.
-    factor = np.divide(np.where(np.isnan(se), sd, se), sd, out=np.zeros_like(sd), where=sd > 0)
-    scaled: Values = covariance * np.outer(factor, factor)
-    return scaled
 
 
 def _depth_of(sources: Sequence[Any], cells: Sequence[Index]) -> float:

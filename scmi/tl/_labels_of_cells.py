@@ -20,7 +20,7 @@ from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import read_side
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, described, side_of
-from scmi.tl._stored import derived_from, gene_columns, null_table
+from scmi.tl._stored import derived_from, gene_columns, label_numbers, numbered
 from scmi.typing import Rng
 
 if TYPE_CHECKING:
@@ -129,17 +129,11 @@ def _slots(side: Population, result: LabelResult, key: str, asked: dict[str, Any
         var = gene_columns(side, result.columns, asked["mask_var"], column)
         var[f"{column}_q"] = benjamini_hochberg(var[f"{column}_p"])
     stored = {
-        "mi": result.mi,
-        "se": result.se,
-        "ci": list(result.ci),
-        "p": result.p,
-        "null": null_table(result.null),
-        "entropy": result.entropy,
-        "share": result.share,
+        **label_numbers(result),
         "mi_ksg": result.mi_ksg,
         "n_cells": result.n_cells,
         "n_groups": result.n_groups,
-        "table": result.table.set_index(np.arange(len(result.table)).astype(str)),
+        "table": numbered(result.table),
         "confusion": result.confusion,
         "params": {name: value for name, value in described(asked).items() if value is not None},
     }

@@ -21,7 +21,7 @@ from scmi.pp.barcodes import PairKey, of_each_side
 from scmi.pp.pairs import ClonePairs, hold_same_cells, match_clones
 from scmi.tl._labels_of_cells import labels_of
 from scmi.tl._model import as_model
-from scmi.tl._stored import derived_from, null_table
+from scmi.tl._stored import derived_from, label_numbers, numbered
 from scmi.typing import Bits, Index, Rng
 
 if TYPE_CHECKING:
@@ -145,23 +145,17 @@ def _slots(side: Labelled, i: int, result: SharedLabelResult, key: str, params: 
     adata = side.target
     table = (result.table_a, result.table_b)[i]
     stored: dict[str, Any] = {
-        "mi": result.mi,
-        "se": result.se,
-        "ci": list(result.ci),
-        "p": result.p,
-        "null": null_table(result.null),
-        "entropy": result.entropy,
-        "share": result.share,
+        **label_numbers(result),
         "mi_plugin": result.mi_plugin,
         "n_barcodes": result.n_barcodes,
         "n_cells": (result.n_cells_a, result.n_cells_b)[i],
         "side": "ab"[i],
-        "table": _numbered(table),
+        "table": numbered(table),
         "confusion": result.confusion.T if i else result.confusion,
         "params": {name: value for name, value in params.items() if value is not None},
     }
     if "strata" in stored["params"]:
-        stored |= {"mi_pooled": result.mi_pooled, "strata": _numbered(result.strata)}
+        stored |= {"mi_pooled": result.mi_pooled, "strata": numbered(result.strata)}
     of_one_object = (f"{key}_pmi_local", f"{key}_pmi_local_se")
     of_genes = (f"{key}_r2{end}" for end in ("", "_null", "_p", "_q"))
     return Slots(
@@ -173,10 +167,6 @@ def _slots(side: Labelled, i: int, result: SharedLabelResult, key: str, params: 
         stale_var=[name for name in of_genes if name in adata.var.columns],
         stale_uns=derived_from(adata, key),
     )
-
-
-def _numbered(table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_index(np.arange(len(table)).astype(str))
 
 
 def _spread(values: Bits, rows: Index, n: int) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from scmi._slots import Default, gene_mask, holds
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.estimators.inference.local import Side, local_pmi
+from scmi.estimators.labels.result import LabelResult, SharedLabelResult
 from scmi.estimators.lmi import LMI
 from scmi.estimators.result import LMIResult
 from scmi.tl._sides import Population, described
@@ -19,7 +20,7 @@ from scmi.typing import Bits, Index
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["REVERSE", "derived_from", "gene_columns", "null_table", "store"]
+__all__ = ["REVERSE", "derived_from", "gene_columns", "label_numbers", "null_table", "numbered", "store"]
 
 # Ends the names of the columns that tell how the first group's genes are predicted from the second, where both groups
 # share one table of genes.
@@ -111,9 +112,27 @@ def _as_uns(result: LMIResult, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def label_numbers(result: LabelResult | SharedLabelResult) -> dict[str, Any]:
+    """What both forms of information about labels store alike."""
+    return {
+        "mi": result.mi,
+        "se": result.se,
+        "ci": list(result.ci),
+        "p": result.p,
+        "null": null_table(result.null),
+        "entropy": result.entropy,
+        "share": result.share,
+    }
+
+
 def null_table(null: Bits) -> pd.DataFrame:
     """Estimates under permutation, a row each: a frame prints its ends, where an array of 999 prints all of them."""
-    return pd.DataFrame({"mi": null}, index=np.arange(len(null)).astype(str))
+    return numbered(pd.DataFrame({"mi": null}))
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """With row names of text, as h5ad keeps them."""
+    return table.set_index(np.arange(len(table)).astype(str))
 
 
 def _pairs(side_a: Population, side_b: Population, result: LMIResult) -> pd.DataFrame:

@@ -72,5 +72,7 @@ def test_thinning_takes_seconds():
     start = time.perf_counter()
     own = Counts.of(counts.astype(np.float32), None, "counts")
     for share in np.geomspace(0.01, 1, 8):
-        own.thinned(share, rng).logged()
+        thinned = own.thinned(share, rng)
+        thinned.logged()
+        assert thinned.totals.sum() == pytest.approx(share * own.totals.sum(), rel=0.01)
     print(f"{counts.nnz:,} counts at eight depths: {time.perf_counter() - start:.1f} s")

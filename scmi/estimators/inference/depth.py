@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
-from scmi.typing import Bits, Values
+from scmi.typing import Bits, Index, Values
 
-__all__ = ["DepthLaw", "draws_of", "fit_depth_law"]
+__all__ = ["DepthLaw", "covariance_of_depths", "draws_of", "fit_depth_law", "influence"]
 
 # As far beyond the deepest measurement may the depth lie at which half of the noise is beaten; further out, the curve
 # is a straight line in all that was measured, and tells nothing of where it ends.
@@ -117,3 +118,34 @@ def draws_of(
     """Laws of estimates that vary about these as their covariance says: what the law's own errors are read from."""
     noise = rng.multivariate_normal(np.zeros(len(mi)), covariance, size=n_draws, method="eigh")
     return [fit_depth_law(depth, mi + one, se) for one in noise]
+
+
+def influence(pmi: Bits, group: Index, mi: float) -> Bits:
+    """By how much each group of pairs, or of cells, moves the mean of their pMI; NaN counts for nothing."""
+    known = ~np.isnan(pmi)
+    moved: Bits = np.bincount(group[known], pmi[known] - mi, minlength=int(group.max()) + 1) / known.sum()
+    return moved
+
+
+def covariance_of_depths(table: pd.DataFrame, influences: Bits) -> Values:
+    """Of the means over repeats at each depth, shallowest first, which the same groups move together.
+
+    Parameters
+    ----------
+    table
+        A row per estimate: its ``depth`` and standard error ``se``.
+    influences
+        Estimates x groups, as :func:`influence` gives them.
+
+    Returns
+    -------
+    Depths x depths, in bits squared, as large as the errors say; where one could not be told, as the groups say.
+    """
+    of_depth = table.groupby("depth", sort=True)
+    se = of_depth["se"].mean()
+    mean = np.array([influences[of_depth.indices[depth]].mean(axis=0) for depth in se.index])
+    covariance = mean @ mean.T
+    sd = np.sqrt(np.diag(covariance))
+    factor = np.divide(np.where(np.isnan(se), sd, se), sd, out=np.zeros_like(sd), where=sd > 0)
+    scaled: Values = covariance * np.outer(factor, factor)
+    return scaled

@@ -127,11 +127,8 @@ def _means(side: Rows, indptr: Index, rows: Index) -> Tensor:
     if len(rows) == len(count):
         return side.batch(rows)
     owner = torch.from_numpy(np.repeat(np.arange(len(count)), count))
-    total: Tensor | None = None
-    for start in range(0, len(rows), CHUNK):
-        batch = side.batch(rows[start : start + CHUNK])
-        if total is None:
-            total = torch.zeros((len(count), batch.shape[1]), dtype=batch.dtype, device=batch.device)
-        total.index_add_(0, owner[start : start + CHUNK].to(batch.device), batch)
-    assert total is not None
+    total = torch.zeros((len(count), side.n_features))
+    for i, batch in enumerate(batches(side, rows)):
+        of_batch = owner[i * CHUNK : (i + 1) * CHUNK].to(batch.device)
+        total = total.to(batch.device).index_add_(0, of_batch, batch)
     return total / torch.from_numpy(count).to(total)[:, None]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scmi.estimators.inference.depth import DepthLaw, draws_of, fit_depth_law
+from scmi.estimators.inference.depth import DepthLaw, covariance_of_depths, draws_of, fit_depth_law, influence
 
 DEPTH = np.geomspace(30, 3000, 8)
 laws = st.builds(DepthLaw, ubar=st.floats(50, 3000), i_max=st.floats(0.2, 5))
@@ -93,3 +93,16 @@ def test_published_means(anchors, of):
     assert law.i_max == pytest.approx(i_max, abs=se_i_max)
     r2 = 1 - np.sum((mi - law.information(depth)) ** 2) / np.sum((mi - mi.mean()) ** 2)
     assert r2 > 0.98
+
+
+def test_influence_and_covariance_by_hand():
+    pmi, group = np.array([1.0, 3.0, np.nan, 2.0]), np.array([0, 0, 1, 2])
+    # About their mean of 2 the first group has -1 and 1, the third 0, over three known ones.
+    np.testing.assert_allclose(influence(pmi, group, 2.0), [0, 0, 0])
+    np.testing.assert_allclose(influence(pmi, group, 1.0), [2 / 3, 0, 1 / 3])
+    # The deeper one comes first, in two repeats; groups move both depths alike, and errors set the size.
+    table = pd.DataFrame({"depth": [9.0, 1.0, 9.0, 1.0], "se": [0.3, np.nan, 0.5, np.nan]})
+    influences = np.array([[2.0, -2], [1, -1], [4, -4], [1, -1]])
+    found = covariance_of_depths(table, influences)
+    # Shallow: as the groups say, 1 + 1; deep: .4 squared; between them the product of both roots.
+    np.testing.assert_allclose(found, [[2, 0.4 * np.sqrt(2)], [0.4 * np.sqrt(2), 0.16]])
