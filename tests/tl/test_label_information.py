@@ -57,6 +57,15 @@ def test_it_is_the_estimate_of_arrays(late):
     assert found.entropy == late.uns["label_mi"]["entropy"]
 
 
+def test_the_picture_says_what_labels_are_told_by(late):
+    def told(adata):
+        return sm.pl.label_information(adata).get_legend().get_texts()[1].get_text()
+
+    assert told(late) == "told by expression (90 % interval)"
+    late.uns["label_mi"]["params"]["use_rep"] = "X_spring"
+    assert told(late) == "told by X_spring (90 % interval)"
+
+
 def test_a_trend_keeps_groups_together(late):
     """Those that were predicted as a whole are not taken apart again."""
     sm.tl.pmi_trend(late, "pseudotime", key="label_mi", window=30, n_resamples=20)
