@@ -142,7 +142,10 @@ def fit_network(
     model = CrossAutoencoder(x.n_features, y.n_features, n_latent, settings.hidden, generator)
     dropout = generator if settings.dropout else None
     batches = _Batches(draw, rng, settings.batch_size)
-    valid_x, valid_y = x.batch(validation.row_x), y.batch(validation.row_y)
+    blocks = [
+        (x.batch(validation.row_x[rows]), y.batch(validation.row_y[rows])) for rows in _blocks(validation, settings)
+    ]
+    weights = np.array([len(valid_x) for valid_x, _ in blocks]) / len(validation.row_x)
 
     def loss() -> tuple[Tensor, Tensor]:
         row_x, row_y = batches.next()
@@ -152,7 +155,8 @@ def fit_network(
 
     def validate() -> float:
         # Self-reconstruction goes on improving long after, by what is not shared.
-        return float(_deciding(model.losses(valid_x, valid_y, objective), objective))
+        losses = [_deciding(model.losses(valid_x, valid_y, objective), objective) for valid_x, valid_y in blocks]
+        return float(weights @ torch.stack(losses).cpu().double().numpy())
 
     history = descend(model, loss, validate, settings, progress, steps_per_epoch=batches.per_epoch, epsilon=EPSILON)
     return model, history
@@ -161,6 +165,21 @@ def fit_network(
 def _deciding(losses: Losses, objective: Objective) -> Tensor:
     """Cross-reconstruction gets worse by what can't be predicted long before the bound has begun to rise."""
     return losses.cross if objective == "cross" else losses.contrast
+
+
+def _blocks(validation: Draw, settings: Settings) -> list[Index]:
+    """Validation pairs that are contrasted with each other: of one pairing, and no more than in a training step.
+
+    Another couple of the same barcode is no example of cells that don't belong together, and the contrast of all with
+    all takes a time that grows with their square. Pairs of a single barcode have nothing else to be contrasted with.
+    """
+    if len(np.unique(validation.barcode)) == 1:
+        return [np.arange(len(validation.barcode))]
+    blocks: list[Index] = []
+    for pairing in np.unique(validation.pairing):
+        rows = np.flatnonzero(validation.pairing == pairing)
+        blocks += np.array_split(rows, -(-len(rows) // settings.batch_size))
+    return blocks
 
 
 class _Batches:

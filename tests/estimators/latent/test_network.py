@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from scmi.estimators.inputs.pairing import rowwise
-from scmi.estimators.latent.network import CrossAutoencoder, _Batches, fit_network
+from scmi.estimators.inputs.pairing import Draw, rowwise
+from scmi.estimators.latent.network import CrossAutoencoder, _Batches, _blocks, fit_network
 from scmi.estimators.settings import Settings
 
 
@@ -101,3 +101,15 @@ def test_shapes_mirror_each_other():
     model = CrossAutoencoder(100, 60, 8, (32, 16), torch.Generator().manual_seed(0))
     assert [tuple(w.shape) for w in model.encoder_x.weights] == [(32, 100), (16, 32), (8, 16)]
     assert [tuple(w.shape) for w in model.decoder_xy.weights] == [(16, 8), (32, 16), (60, 32)]
+
+
+def test_validation_contrasts_pairs_of_one_pairing_no_more_than_a_step_does():
+    n = 70
+    validation = Draw(np.repeat([0, 1], n), np.tile(np.arange(n), 2), *np.zeros((2, 2 * n), int))
+    blocks = _blocks(validation, Settings(batch_size=30))
+    assert [len(rows) for rows in blocks] == [24, 23, 23] * 2
+    np.testing.assert_array_equal(np.sort(np.concatenate(blocks)), np.arange(2 * n))
+    for rows in blocks:
+        assert len(np.unique(validation.barcode[rows])) == len(rows)
+    alone = Draw(np.arange(4), np.zeros(4, int), *np.zeros((2, 4), int))
+    assert [list(rows) for rows in _blocks(alone, Settings())] == [[0, 1, 2, 3]]
