@@ -1,21 +1,21 @@
 """The kernel family: the smooth functions of x and of y that are most correlated, in closed form."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scmi.estimators.inputs.pairing import Draw
+from scmi.estimators.inputs.pairing import Draw, Pairing
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
 from .half import Half, Latents, Part, Unsolvable, batches, fitting_pairs, least_squares, scaled
 from .layers import MLP, RadialBasis, linear_layer, precise
 from .model import Kind, LatentModel
+from .moments import Cells, Moments, SideValues, cells_of
 
-__all__ = ["N_COMPONENTS", "Bases", "KernelFamily", "Moments", "fit_kernel"]
+__all__ = ["N_COMPONENTS", "Bases", "KernelFamily", "fit_kernel"]
 
 # Latent dimensions that are tried, where the user names none.
 SIZES = (1, 2, 4, 6)
@@ -53,14 +53,14 @@ class KernelFamily:
     def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
         """See :class:`~scmi.estimators.latent.half.Family`."""
         bases = self._bases
-        pairs = fitting_pairs(self._half.pairing, self._half.training, rng)
-        u, v = bases.values(pairs)
-        everything = Moments.of(u, v)
+        barcodes, cells_x, cells_y = cells_of(self._half.pairing, self._half.training, rng)
+        u, v = bases.values(cells_x, cells_y)
+        everything = Moments.of(u, v, torch.ones(len(barcodes), dtype=torch.bool))
 
         found = []
         for fitted, judged in parts:
-            left_out = torch.from_numpy(~np.isin(pairs.barcode, fitted)).to(u.device)
-            moments = everything.without(Moments.of(u[left_out], v[left_out]))
+            left_out = torch.from_numpy(~np.isin(barcodes, fitted))
+            moments = everything.without(Moments.of(u, v, left_out))
             to_x, to_y = bases.functions(moments, len(fitted), self.sizes[-1])
             x, y = self._half.x, self._half.y
             z_x = precise(nn.Sequential(bases.layers[0], bases.x, to_x))(x.batch(judged.row_x))
@@ -70,36 +70,7 @@ class KernelFamily:
 
     def fit(self, barcodes: Index, size: int, rng: np.random.Generator) -> LatentModel:
         """See :class:`~scmi.estimators.latent.half.Family`."""
-        pairs = fitting_pairs(self._half.pairing, barcodes, rng)
-        return fit_kernel(self._half.x, self._half.y, self._bases, pairs, size)
-
-
-class Moments(NamedTuple):
-    """Sums over pairs of the kernel's values, of their squares and products."""
-
-    n: int
-    x: Tensor
-    y: Tensor
-    xx: Tensor
-    yy: Tensor
-    xy: Tensor
-
-    @classmethod
-    def of(cls, u: Tensor, v: Tensor) -> Self:
-        """Those of some pairs; in double precision, since they are about to be whitened."""
-        u, v = u.cpu().double(), v.cpu().double()
-        return cls(len(u), u.sum(dim=0), v.sum(dim=0), u.T @ u, v.T @ v, u.T @ v)
-
-    def without(self, other: "Moments") -> Self:
-        """What is left without some of the pairs."""
-        return type(self)(
-            self.n - other.n,
-            self.x - other.x,
-            self.y - other.y,
-            self.xx - other.xx,
-            self.yy - other.yy,
-            self.xy - other.xy,
-        )
+        return fit_kernel(self._half.x, self._half.y, self._bases, self._half.pairing, barcodes, size, rng)
 
 
 class Bases:
@@ -124,13 +95,11 @@ class Bases:
             for rows, layer, index in zip(self._rows, layers, (pairs.row_x, pairs.row_y), strict=True)
         )
 
-    def values(self, pairs: Draw) -> tuple[Tensor, Tensor]:
-        """Pairs x landmarks, of x and of y."""
+    def values(self, x: Cells, y: Cells) -> tuple[SideValues, SideValues]:
+        """The kernel between cells and landmarks, of x and of y."""
         u, v = (
-            torch.cat([basis(layer(batch)) for batch in batches(rows, index)])
-            for rows, layer, basis, index in zip(
-                self._rows, self.layers, (self.x, self.y), (pairs.row_x, pairs.row_y), strict=True
-            )
+            SideValues(torch.cat([basis(layer(batch)) for batch in batches(rows, cells.rows)]), cells.owner)
+            for rows, layer, basis, cells in zip(self._rows, self.layers, (self.x, self.y), (x, y), strict=True)
         )
         return u, v
 
@@ -157,7 +126,9 @@ class Bases:
         return _layer(to_x, mean_x, self.x), _layer(to_y, mean_y, self.y)
 
 
-def fit_kernel(x: Rows, y: Rows, bases: Bases, pairs: Draw, n_latent: int) -> LatentModel:
+def fit_kernel(
+    x: Rows, y: Rows, bases: Bases, pairing: Pairing, barcodes: Index, n_latent: int, rng: np.random.Generator
+) -> LatentModel:
     """Kernel canonical correlation analysis, and the least-squares decoders of the other side.
 
     Latents come out with unit variance, taken together, so that distances on both sides compare.
@@ -168,16 +139,28 @@ def fit_kernel(x: Rows, y: Rows, bases: Bases, pairs: Draw, n_latent: int) -> La
         Standardised rows.
     bases
         What the functions are made of.
-    pairs
-        Joint samples to learn from.
+    pairing
+        Which rows carry each barcode.
+    barcodes
+        Those to learn from.
     n_latent
         Canonical functions of each side.
+    rng
+        Draws the pairs that decoders learn from.
     """
-    values = bases.values(pairs)
-    layers = bases.functions(Moments.of(*values), len(np.unique(pairs.barcode)), n_latent)
+    chosen, *cells = cells_of(pairing, barcodes, rng)
+    moments = Moments.of(*bases.values(*cells), torch.ones(len(chosen), dtype=torch.bool))
+    pairs = fitting_pairs(pairing, barcodes, rng)
     encoders, latents = [], []
-    for u, layer, to, basis in zip(values, layers, bases.layers, (bases.x, bases.y), strict=True):
-        z = layer(u)
+    for rows, index, layer, to, basis in zip(
+        (x, y),
+        (pairs.row_x, pairs.row_y),
+        bases.functions(moments, len(np.unique(chosen)), n_latent),
+        bases.layers,
+        (bases.x, bases.y),
+        strict=True,
+    ):
+        z = torch.cat([layer(basis(to(batch))) for batch in batches(rows, index)])
         spread = z.square().mean().sqrt().clamp(min=1e-12)
         scaled = linear_layer(layer.weights[0] / spread, layer.biases[0] / spread)
         encoders.append(nn.Sequential(to, basis, scaled))

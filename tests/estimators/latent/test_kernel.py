@@ -1,4 +1,4 @@
-"""Kernel latents are canonical functions, whatever part of the pairs their moments were added up from."""
+"""Kernel latents are canonical functions."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from scmi.estimators.inputs.pairing import rowwise
 from scmi.estimators.latent.components import principal_components
-from scmi.estimators.latent.kernel import Bases, Moments, fit_kernel
+from scmi.estimators.latent.kernel import Bases, fit_kernel
 
 
 def test_kernel_latents_are_canonical_functions(unscaled, generator):
@@ -16,7 +16,7 @@ def test_kernel_latents_are_canonical_functions(unscaled, generator):
     side_x, side_y = unscaled(x), unscaled(y)
     layers = tuple(principal_components(side, 2, rng, generator).layers(2)[0] for side in (side_x, side_y))
     pairs = rowwise(800).draw(rng)
-    model = fit_kernel(side_x, side_y, Bases(side_x, side_y, layers, pairs, rng), pairs, 2)
+    model = fit_kernel(side_x, side_y, Bases(side_x, side_y, layers, pairs, rng), rowwise(800), np.arange(800), 2, rng)
     u, v = (
         encoder(side.batch(np.arange(800))) for encoder, side in ((model.encoder_x, side_x), (model.encoder_y, side_y))
     )
@@ -37,12 +37,6 @@ def test_kernel_survives_identical_rows(unscaled, generator):
     side = unscaled(x)
     pairs = rowwise(200).draw(np.random.default_rng(0))
     layers = (principal_components(side, 4, np.random.default_rng(0), generator).layers(4)[0],) * 2
-    model = fit_kernel(side, side, Bases(side, side, layers, pairs, np.random.default_rng(0)), pairs, 2)
+    rng = np.random.default_rng(0)
+    model = fit_kernel(side, side, Bases(side, side, layers, pairs, rng), rowwise(200), np.arange(200), 2, rng)
     assert bool(torch.isfinite(model.encoder_x(side.batch(np.arange(200)))).all())
-
-
-def test_moments_without_a_part_are_those_of_the_rest():
-    u, v = torch.randn((2, 60, 5), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    rest = Moments.of(u, v).without(Moments.of(u[:15], v[:15]))
-    for found, expected in zip(rest, Moments.of(u[15:], v[15:]), strict=True):
-        torch.testing.assert_close(torch.as_tensor(found), torch.as_tensor(expected))
