@@ -110,11 +110,12 @@ def lmi(
     `adata.obs["lmi_pmi_sd"]` : float Series
         Standard deviation over those pairings; NaN if there are fewer than two.
     `adata.obs["lmi_pmi_local"]` : float Series
-        Mean pMI in bits of the cell's neighbourhood: the 30 cells of its population nearest to it, itself among them,
-        in the latent spaces of all folds, of those that have a pMI. One cell's pMI is noisy; this is what can be told
-        of a cell, and what :func:`scmi.pl.pmi_embedding` shows.
+        Mean pMI in bits of the cell's neighbourhood: the cells of its population nearest to it, itself among them, in
+        the latent spaces of all folds, of those that have a pMI; a twentieth of these, but at least 30 and at most 200.
+        One cell's pMI is noisy; this is what can be told of a cell, and what :func:`scmi.pl.pmi_embedding` shows.
     `adata.obs["lmi_pmi_local_se"]` : float Series
-        Standard error of that mean over clones, in bits; NaN where the neighbourhood is of one clone.
+        Standard error of that mean over clones, in bits; NaN where the neighbourhood is of one clone. It holds what
+        differs between clones, not what the estimate misses in neighbours alike, which is more.
     `adata.obs["lmi_n"]` : int Series
         How many estimated pairings the cell was in; 0 for cells in no pair.
     `adata.obsm["X_lmi"]` : float32 array

@@ -4,26 +4,29 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import coo_array
 
 from scmi.estimators._fold import CHUNK, Fold
 from scmi.estimators.inputs.stored import take_rows
 from scmi.estimators.neighbours.parallel import prepare_torch, threads_are_safe
 from scmi.typing import Bits, Index, Matrix, Values
 
-__all__ = ["Side", "local_mean", "local_pmi", "neighbourhoods"]
+__all__ = ["FEWEST", "Side", "local_mean", "local_pmi", "neighbourhoods", "size_of_neighbourhood"]
 
 Side = Literal["x", "y"]
 
-# Points of a neighbourhood, itself among them.
-N_NEIGHBORS = 30
-# Up to so many points all distances are worked out, which takes seconds; of more, neighbours are searched for.
-EXACT = 20_000
-# Neighbourhoods whose members are compared with each other at once.
-BLOCK = 4096
+# Points of a neighbourhood, itself among them: a twentieth of all. KSG counts the same pairs for a cell and for those
+# next to it, so that their errors are alike and few of them average little away.
+SHARE = 20
+FEWEST, MOST = 30, 200
+# Up to so many points all distances are worked out, in half a minute at most; of more, neighbours are searched for.
+EXACT = 100_000
+# Neighbourhoods that are summed up at once.
+BLOCK = 16_384
 
 
 def local_pmi(folds: Sequence[Fold], side: Side, matrix: Matrix, pmi: Bits, groups: Index) -> tuple[Bits, Bits]:
-    """The mean pMI of the 30 rows nearest to each, and its standard error over groups, in bits.
+    """The mean pMI of the rows nearest to each, and its standard error over groups, in bits.
 
     Near in the latent spaces of all folds together: what one training half has not learned, another may have.
 
@@ -47,7 +50,8 @@ def local_pmi(folds: Sequence[Fold], side: Side, matrix: Matrix, pmi: Bits, grou
     rows = np.flatnonzero(~np.isnan(pmi))
     points = _in_all_spaces(folds, side, take_rows(matrix, rows))
     mean, error = np.full(len(pmi), np.nan), np.full(len(pmi), np.nan)
-    mean[rows], error[rows] = local_mean(pmi[rows], neighbourhoods(points), groups[rows])
+    near = neighbourhoods(points, size_of_neighbourhood(len(rows)))
+    mean[rows], error[rows] = local_mean(pmi[rows], near, groups[rows])
     return mean, error
 
 
@@ -71,7 +75,12 @@ def _in_all_spaces(folds: Sequence[Fold], side: Side, matrix: Matrix) -> Values:
     return points
 
 
-def neighbourhoods(points: Values, n_neighbors: int = N_NEIGHBORS) -> Index:
+def size_of_neighbourhood(n: int) -> int:
+    """Of so many points, how many a neighbourhood holds."""
+    return min(max(FEWEST, n // SHARE), MOST)
+
+
+def neighbourhoods(points: Values, n_neighbors: int) -> Index:
     """The nearest points to each, itself among them: points x neighbours, or all points where there are fewer.
 
     Exactly, or by PyNNDescent's search where points are many and its threads are safe.
@@ -111,14 +120,18 @@ def local_mean(values: Values, neighbours: Index, groups: Index) -> tuple[Values
     Mean and standard error, in the units of the values; the error is NaN where a neighbourhood is of one group.
     """
     mean, error = np.empty(len(neighbours)), np.empty(len(neighbours))
+    codes = np.unique(groups, return_inverse=True)[1]
     for start in range(0, len(neighbours), BLOCK):
-        at = slice(start, start + BLOCK)
-        near, label = values[neighbours[at]], groups[neighbours[at]]
-        mean[at] = near.mean(axis=1)
-        apart = near - mean[at, None]
-        same = label[:, :, None] == label[:, None, :]
-        n_groups = (1 / same.sum(axis=2)).sum(axis=1).round()
-        squared = np.einsum("ni,nij,nj->n", apart, same, apart) / near.shape[1] ** 2
-        scale = np.divide(n_groups, n_groups - 1, out=np.full(len(near), np.nan), where=n_groups > 1)
-        error[at] = np.sqrt(squared.clip(0) * scale)
+        near = neighbours[start : start + BLOCK]
+        n, k = near.shape
+        at = slice(start, start + n)
+        mean[at] = values[near].mean(axis=1)
+        apart = values[near] - mean[at, None]
+        # One entry for each group that is in a neighbourhood.
+        shape = (n, codes.max() + 1)
+        sums = coo_array((apart.ravel(), (np.repeat(np.arange(n), k), codes[near].ravel())), shape).tocsr()
+        n_groups = np.diff(sums.indptr)
+        squared = sums.power(2).sum(axis=1) / k**2
+        scale = np.divide(n_groups, n_groups - 1, out=np.full(n, np.nan), where=n_groups > 1)
+        error[at] = np.sqrt(squared * scale)
     return mean, error

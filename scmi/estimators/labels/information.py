@@ -10,7 +10,7 @@ from scmi._docs import with_shared_docs
 from scmi._warnings import warn
 from scmi.estimators.inference.heldout import one_of_each
 from scmi.estimators.inference.interval import interval
-from scmi.estimators.inference.local import local_mean, neighbourhoods
+from scmi.estimators.inference.local import FEWEST, local_mean, neighbourhoods
 from scmi.estimators.inference.permutation import p_value, permutations_within
 from scmi.estimators.inputs.checks import TooFew, as_codes, as_generator, check_counts, check_same_length
 from scmi.estimators.inputs.matrices import as_matrix
@@ -154,7 +154,7 @@ def label_information(
     if n_permutations:
         exchangeable = np.unique(np.stack([fold, stratum, condition], axis=1), axis=0, return_inverse=True)[1].ravel()
         null, p = _permuted(log_odds, tested, shares, group, exchangeable, n_permutations, generator)
-    local, local_se = local_mean(pmi, neighbourhoods(features.components.astype(np.float64)), group)
+    local, local_se = local_mean(pmi, neighbourhoods(features.components.astype(np.float64), FEWEST), group)
     entropy = float(-(shares * overall).sum(axis=1).mean() / LN2)
     return LabelResult(
         mi=mi,
