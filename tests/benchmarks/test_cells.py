@@ -8,7 +8,6 @@ difference in units of ``lmi_pmi_local_se``. ``SCMI_SEEDS`` are those of the dat
 
 import os
 
-
 import numpy as np
 import pandas as pd
 import pytest
