@@ -178,8 +178,16 @@ def _blocks(validation: Draw, settings: Settings) -> list[Index]:
     blocks: list[Index] = []
     for pairing in np.unique(validation.pairing):
         rows = np.flatnonzero(validation.pairing == pairing)
-        blocks += np.array_split(rows, -(-len(rows) // settings.batch_size))
+        blocks += _even_parts(rows, settings.batch_size)
     return blocks
+
+
+def _even_parts(rows: Index, size: int) -> list[Index]:
+    """Parts of about as many rows each: a last one of a few would take a step as large as a full one's.
+
+    None is of one row, which has nothing to be contrasted with.
+    """
+    return np.array_split(rows, max(1, min(-(-len(rows) // size), len(rows) // 2)))
 
 
 class _Batches:
@@ -194,8 +202,7 @@ class _Batches:
     def _refill(self) -> None:
         pairs = self._draw(self._rng)
         order = self._rng.permutation(len(pairs.row_x))
-        # Even parts: a last batch of a few pairs would take a step as large as a full one's.
-        parts = np.array_split(order, -(-len(order) // self._size))
+        parts = _even_parts(order, self._size)
         self._queue = [(pairs.row_x[part], pairs.row_y[part]) for part in reversed(parts)]
 
     def next(self) -> tuple[Index, Index]:

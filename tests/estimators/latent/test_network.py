@@ -113,3 +113,25 @@ def test_validation_contrasts_pairs_of_one_pairing_no_more_than_a_step_does():
         assert len(np.unique(validation.barcode[rows])) == len(rows)
     alone = Draw(np.arange(4), np.zeros(4, int), *np.zeros((2, 4), int))
     assert [list(rows) for rows in _blocks(alone, Settings())] == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("objective", ["mine", "smile", "infonce"])
+def test_no_pair_is_contrasted_with_nothing(rows, objective):
+    # 99 pairs to fit to and 21 to stop by, in steps of two.
+    rng = np.random.default_rng(0)
+    x, pairing = rng.normal(size=(120, 3)), rowwise(120)
+    _, history = fit_network(
+        rows(x),
+        rows(x + rng.normal(size=x.shape)),
+        lambda rng: pairing.draw(rng, barcodes=np.arange(99)),
+        pairing.draw(rng, barcodes=np.arange(99, 120)),
+        n_latent=1,
+        objective=objective,
+        lam=1.0,
+        alpha=1.0,
+        settings=Settings(hidden=(4,), max_steps=60, check_every=60, batch_size=2),
+        rng=rng,
+        device=torch.device("cpu"),
+        progress=lambda done, loss: None,
+    )
+    assert np.isfinite(history.train).all() and np.isfinite(history.validation).all()
