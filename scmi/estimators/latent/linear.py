@@ -10,7 +10,7 @@ from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Rows
 from scmi.typing import Index
 
-from .covariance import Covariances
+from .covariance import Covariances, CrossSums
 from .half import Half, Latents, Part, batches, fitting_pairs, least_squares, scaled
 from .layers import linear_layer, projected
 from .model import Kind, LatentModel
@@ -54,6 +54,7 @@ class LinearFamily:
         most = min(half.x.n_features, half.y.n_features)
         self.sizes = (n_latent,) if n_latent else tuple(size for size in SIZES if size <= most)
         self._half, self._covariances, self._generator = half, covariances, generator
+        self._whole: Tensor | None = None
 
     def held_out(self, parts: Sequence[Part], rng: np.random.Generator) -> list[Latents]:
         """See :class:`~scmi.estimators.latent.half.Family`."""
@@ -63,7 +64,7 @@ class LinearFamily:
             if self._covariances is None:
                 axes_x, axes_y = self._streamed(fitted, self.sizes[-1], rng)
             else:
-                axes_x, _, axes_y = axes_of(self._covariances.without(i).covariance, self.sizes[-1], self._generator)
+                axes_x, axes_y = self._axes_near_whole(self._covariances, self._covariances.without(i), self.sizes[-1])
             z_x, z_y = projected(x.batch(judged.row_x), axes_x), projected(y.batch(judged.row_y), axes_y)
             found.append((scaled(z_x), scaled(z_y)))
         return found
@@ -76,7 +77,13 @@ class LinearFamily:
     def _axes(self, barcodes: Index, n_axes: int, rng: np.random.Generator) -> Axes:
         if self._covariances is None:
             return self._streamed(barcodes, n_axes, rng)
-        axes_x, _, axes_y = axes_of(self._covariances.of(barcodes, rng).covariance, n_axes, self._generator)
+        return self._axes_near_whole(self._covariances, self._covariances.of(barcodes, rng), n_axes)
+
+    def _axes_near_whole(self, covariances: Covariances, sums: CrossSums, n_axes: int) -> Axes:
+        """Axes of most of the half, looked for from those of the whole half."""
+        if self._whole is None:
+            self._whole = axes_of(covariances.whole.covariance, self.sizes[-1], self._generator)[2]
+        axes_x, _, axes_y = axes_of(sums.covariance, n_axes, self._generator, near=self._whole[:, :n_axes])
         return axes_x, axes_y
 
     def _streamed(self, barcodes: Index, n_axes: int, rng: np.random.Generator) -> Axes:
