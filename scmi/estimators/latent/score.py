@@ -32,10 +32,10 @@ class Score:
     bits: float
     pmi: Bits
 
-    def beats(self, other: "Score") -> bool:
-        """Whether it measures more than another of the same pairs, by more than the standard error of that."""
+    def beats(self, other: "Score", errors: float = 1.0) -> bool:
+        """Whether it measures more than another of the same pairs, by more than so many standard errors of that."""
         error = np.std(self.pmi - other.pmi, ddof=1) / np.sqrt(len(self.pmi))
-        return bool(self.bits > other.bits + error)
+        return bool(self.bits > other.bits + errors * error)
 
 
 def score(latents: Latents, pairs: Draw, ksg: KSG, seed: int) -> Score:
