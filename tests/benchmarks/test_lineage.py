@@ -12,7 +12,7 @@ import pytest
 
 import scmi as sm
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore:.*exact copies:UserWarning")]
 
 # Fresh ones: no default was chosen on them.
 SEEDS = (20, 21)
