@@ -235,7 +235,8 @@ def lmi(
     Raises
     ------
     ValueError
-        If rows don't match, values are missing or infinite, or there are too few samples to split.
+        If rows don't match, or are named alike in another order; if values are missing or infinite, or there are too
+        few samples to split.
     TypeError
         If a parameter is unknown.
 
@@ -254,6 +255,7 @@ def lmi(
     True
     """
     model = LMI(**params)
+    check_aligned(x=x, y=y, groups=groups, strata=strata)  # one-hot columns have lost their row names
     columns_x, columns_y = one_hot(x, "x"), one_hot(y, "y")
     model.fit(columns_x, columns_y, groups, strata=strata, x_unpaired=x_unpaired, y_unpaired=y_unpaired)
     of_labels = [

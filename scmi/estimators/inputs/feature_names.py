@@ -55,14 +55,15 @@ def check_aligned(**given: Any) -> None:
     """Raise if two inputs name their rows alike but in another order, or only some of them.
 
     Row i of all is one sample. Names that have nothing in common say nothing, nor do the numbers that rows have by
-    default.
+    default: a series and itself a step later overlap in them. The same numbers backwards do.
     """
     named = {name: values.index for name, values in given.items() if isinstance(values, pd.DataFrame | pd.Series)}
     for (name, index), (other, others) in itertools.combinations(named.items(), 2):
         if len(index) != len(others) or index.equals(others):
             continue
         shared = index.isin(others).sum()
-        if isinstance(index, pd.RangeIndex) and isinstance(others, pd.RangeIndex) or not shared:
+        numbered = isinstance(index, pd.RangeIndex) and isinstance(others, pd.RangeIndex)
+        if not shared or (numbered and shared < len(index)):
             continue
         order = "in another order" if shared == len(index) else f"but for {len(index) - shared} rows"
         raise ValueError(

@@ -13,6 +13,7 @@ from scmi.estimators.inference.interval import interval
 from scmi.estimators.inference.local import FEWEST, local_mean, neighbourhoods
 from scmi.estimators.inference.permutation import p_value, permutations_within
 from scmi.estimators.inputs.checks import TooFew, as_codes, as_generator, check_counts, check_same_length
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.matrices import as_matrix
 from scmi.estimators.inputs.pairing import partition
 from scmi.estimators.neighbours.parallel import prepare_torch
@@ -90,7 +91,8 @@ def label_information(
     Raises
     ------
     ValueError
-        If lengths differ, values are missing or infinite, or there are fewer than two labels.
+        If lengths differ, or rows are named alike in another order; if values are missing or infinite, or there are
+        fewer than two labels.
     TooFew
         If there are fewer than 20 groups.
     TypeError
@@ -119,6 +121,7 @@ def label_information(
     """
     check_counts(least=0, n_permutations=n_permutations)
     generator = as_generator(rng)
+    check_aligned(x=x, labels=labels, groups=groups, strata=strata, condition_on=condition_on)
     matrix = as_matrix(x, "x")
     targets = as_targets(labels)
     check_same_length(matrix, targets.shares, "x", "labels")

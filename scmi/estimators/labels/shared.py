@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from scmi._docs import with_shared_docs
 from scmi.estimators.inputs.checks import as_generator, check_choice, check_counts
+from scmi.estimators.inputs.feature_names import check_aligned
 from scmi.estimators.inputs.missing import means_missing
 from scmi.estimators.inputs.pairing import Pairing
 from scmi.typing import Index, MatrixLike, Rng
@@ -61,7 +62,8 @@ def shared_label_information(
     Raises
     ------
     ValueError
-        If lengths differ, a side has fewer than two labels in shared barcodes, or a barcode is in two strata.
+        If lengths differ, or cells are named alike in another order; if a side has fewer than two labels in shared
+        barcodes, or a barcode is in two strata.
     TooFew
         If fewer than 20 barcodes are shared, or labels are so many that other partners show nine tenths of their
         entropy.
@@ -88,6 +90,8 @@ def shared_label_information(
     check_choice("weights", weights, Weights)
     check_counts(least=0, n_permutations=n_permutations)
     generator = as_generator(rng)
+    check_aligned(labels_a=labels_a, barcodes_a=barcodes_a, strata=strata)
+    check_aligned(labels_b=labels_b, barcodes_b=barcodes_b)
     targets = as_targets(labels_a), as_targets(labels_b)
     codes, names = _barcodes(barcodes_a, barcodes_b, targets)
     rows = [np.flatnonzero(side >= 0) for side in codes]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import scmi as sm
+from scmi import estimators
 from scmi.estimators.inputs.labels import one_hot
 from scmi.estimators.inputs.matrices import as_matrix, as_points
 
@@ -174,6 +175,33 @@ def test_rows_named_alike_in_another_order_are_refused(quick):
     assert quick(x, y.to_numpy()) == quick(x, y.set_axis([f"d{i}" for i in range(60)]))
     with pytest.raises(ValueError, match="another order"):  # numbers by default, shuffled
         quick(x.reset_index(drop=True), x.reset_index(drop=True).sample(frac=1, random_state=0))
+
+
+def test_every_function_of_frames_refuses_another_order():
+    rng = np.random.default_rng(0)
+    numbered = pd.DataFrame(rng.normal(size=(60, 2)))
+    named = numbered.set_axis([f"c{i}" for i in range(60)])
+    labels = pd.Series(rng.choice(["a", "b"], 60), named.index)
+    backwards = [
+        lambda: sm.lmi(numbered, numbered[::-1]),  # row numbers by default, backwards
+        lambda: sm.lmi(named, labels[::-1]),
+        lambda: sm.ksg(named, named[::-1]),
+        lambda: sm.mine(named, named[::-1]),
+        lambda: sm.infonce(named, named[::-1]),
+        lambda: estimators.conditional_ksg(named, named, named[::-1]),
+        lambda: estimators.label_information(named, labels[::-1]),
+        lambda: estimators.label_information(named, labels, groups=labels[::-1]),
+        lambda: estimators.shared_label_information(labels, labels, labels[::-1], labels),
+        lambda: estimators.shared_label_information(labels, labels, labels, labels[::-1]),
+    ]
+    for call in backwards:
+        with pytest.raises(ValueError, match="have the same row names in another order"):
+            call()
+
+
+def test_a_series_and_itself_a_step_later_are_two_variables():
+    series = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1)))
+    assert np.array_equal(sm.ksg(series[:-1], series[1:]), sm.ksg(series[:-1].to_numpy(), series[1:].to_numpy()))
 
 
 def test_scales_do_not_decide(quick):
