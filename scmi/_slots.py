@@ -1,7 +1,6 @@
 """Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
 
-import difflib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._words import did_you_mean
 from scmi.estimators.inputs.matrices import as_array
 from scmi.estimators.inputs.stored import as_stored
 
@@ -24,7 +24,6 @@ __all__ = [
     "check_is_anndata",
     "check_key_added",
     "check_writable",
-    "did_you_mean",
     "gene_mask",
     "group_rows",
     "holds",
@@ -100,13 +99,6 @@ def check_writable(adata: "AnnData", name: str, otherwise: str = "") -> None:
 def layer_names(adata: "AnnData") -> list[str]:
     """What layers are called; anndata from 0.13 on lists `.X` among them, as None."""
     return [name for name in adata.layers if name is not None]
-
-
-def did_you_mean(key: object, names: Iterable[object]) -> str:
-    """A sentence that names what is spelled much the same, if there is such: 4 where the text "4" was given."""
-    by_text = {str(name): name for name in names}
-    near = [repr(by_text[text]) for text in difflib.get_close_matches(str(key), list(by_text))]
-    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,13 +1,14 @@
 """How results print: as a sentence, and as a small table in notebooks."""
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
-__all__ = ["EstimateInWords", "Printed", "bits_in_words", "in_two_digits", "p_in_words"]
+__all__ = ["EstimateInWords", "Printed", "bits_in_words", "did_you_mean", "in_two_digits", "p_in_words"]
 
 # Smaller ones are the tail of an approximation.
 LEAST_P = 1e-6
@@ -41,6 +42,13 @@ def p_in_words(p: float, sign: str = "= ") -> str:
 def bits_in_words(ends: Sequence[float]) -> str:
     """From where to where."""
     return f"{ends[0]:.2f} to {ends[1]:.2f}"
+
+
+def did_you_mean(key: object, names: Iterable[object], most: int = 3) -> str:
+    """A sentence that names what is spelled much the same, if there is such: 4 where the text "4" was given."""
+    by_text = {str(name): name for name in names}
+    near = [repr(by_text[text]) for text in difflib.get_close_matches(str(key), list(by_text), most)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def in_two_digits(*values: float) -> list[str]:

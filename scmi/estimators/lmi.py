@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._progress import progress_bar
 from scmi._warnings import warn
@@ -22,10 +23,12 @@ from ._fitted import Fitted
 from .configuration import Configuration
 from .crossfit import cross_fit
 from .result import LMIResult
+from .settings import Settings
 
 __all__ = ["LMI", "lmi"]
 
 
+@explaining_arguments("preset=sm.estimators.Settings", Settings)
 @with_shared_docs
 class LMI(Configuration, Fitted, BaseEstimator):  # type: ignore[misc]
     """Latent mutual information (LMI): how many bits two high-dimensional variables share.

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from scmi._arguments import explaining_arguments
 from scmi.estimators.inputs.checks import as_plain, check_choice, check_counts, check_number
 from scmi.estimators.neighbours.windows import Metric
 
@@ -12,6 +13,7 @@ __all__ = ["PRESETS", "Objective", "Settings", "resolve_settings"]
 Objective = Literal["cross", "infonce", "mine", "smile", "cross+infonce"]
 
 
+@explaining_arguments()
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Architecture and training of the latent model.

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from scmi._slots import did_you_mean
+from scmi._words import did_you_mean
 from scmi.estimators.inputs.missing import means_missing
 from scmi.estimators.inputs.stored import is_sparse
 

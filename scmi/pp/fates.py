@@ -17,8 +17,8 @@ from scmi._slots import (
     check_is_anndata,
     check_key_added,
     check_writable,
-    did_you_mean,
 )
+from scmi._words import did_you_mean
 from scmi._writing import Slots, write_together
 from scmi.pp.barcodes import read_side
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["conditional_information"]
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def conditional_information(
     adata: "AnnData",

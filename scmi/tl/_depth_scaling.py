@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
@@ -62,6 +63,7 @@ class _Question(NamedTuple):
     n_steps: int
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def depth_scaling(
     adata_a: "AnnData",

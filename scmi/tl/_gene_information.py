@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, gene_mask, holds
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["gene_information"]
 
 
+@explaining_arguments()
 @with_shared_docs
 def gene_information(
     adata: "AnnData",

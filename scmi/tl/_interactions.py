@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import progress_bar
@@ -104,6 +105,7 @@ class _Annotation(NamedTuple):
         return self._replace(first=self.first[chosen], second=self.second[chosen])
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def interactions(
     embeddings: Embeddings,

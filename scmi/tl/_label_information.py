@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._slots import DEFAULT, Default
 from scmi.estimators.labels.joint import Weights
@@ -57,6 +58,7 @@ def label_information(
 ) -> "tuple[AnnData, AnnData] | None": ...
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def label_information(
     adata_a: "AnnData",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import DEFAULT, Default, check_column, check_key_added
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["lmi"]
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def lmi(
     adata_a: "AnnData",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
@@ -46,6 +47,7 @@ __all__ = ["Clones", "markov_test"]
 Clones = Literal["shared", "all"]
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def markov_test(
     adata: "AnnData",

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from scmi._slots import check_column, did_you_mean, rows_of_group
+from scmi._slots import check_column, rows_of_group
+from scmi._words import did_you_mean
 from scmi.typing import Index
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import Tick, after, progress_bar
@@ -47,6 +48,7 @@ OF_DEPTH = ("depth_a", "depth_b", "mi_equal_depth")
 COLUMNS = ("group_a", "group_b", "mi", "mi_ksg", "se", "ci_low", "ci_high", "p", "q", "n_pairs", "note")
 
 
+@explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def lmi_matrix(
     adata: "AnnData",

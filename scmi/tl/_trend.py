@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi
@@ -32,6 +33,7 @@ FEWEST = 15
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS = 0.1, 20
 
 
+@explaining_arguments()
 @with_shared_docs
 def pmi_trend(
     adata: "AnnData",
