@@ -23,6 +23,7 @@ __all__ = [
     "check_groups",
     "check_is_anndata",
     "check_key_added",
+    "check_values",
     "check_writable",
     "gene_mask",
     "group_rows",
@@ -31,7 +32,12 @@ __all__ = [
     "masked_pmi",
     "matrix_of",
     "rows_of_group",
+    "values_of",
 ]
+
+
+# Of a column's values, in a message.
+MOST_SHOWN = 20
 
 
 class Default(Enum):
@@ -107,13 +113,42 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
     if isinstance(groups, str) or not isinstance(groups, Collection) or len(groups) != 2 or groups[0] == groups[1]:
         raise ValueError(f"`groups` must name two different groups of `.obs[{groupby!r}]`, got {groups!r}.")
     labels = adata.obs[groupby]
-    present = labels.dropna().unique().tolist()  # 2.0 rather than np.float64(2.0) in messages
-    for group in groups:
-        if group not in present:
-            hint = did_you_mean(group, present)
-            raise ValueError(f"`groups` names {group!r}, but `.obs[{groupby!r}]` has {present}.{hint}")
+    check_values("groups", groups, f"`.obs[{groupby!r}]`", labels)
     first, second = (rows_of_group(labels, group) for group in groups)
     return first, second
+
+
+def check_values(argument: str, given: Collection[Any], where: str, labels: "pd.Series[Any]") -> None:
+    """Raise where one of what was given is no value of a column: 4, say, where it holds the text "4"."""
+    present = values_of(labels)
+    for value in given:
+        if value in present:
+            continue
+        alike = [one for one in present if str(one) == str(value) or _equal_as_numbers(one, value)]
+        if alike:
+            holds_text = isinstance(alike[0], str)
+            hint = f" It holds {'text' if holds_text else 'numbers'}: pass {alike[0]!r}."
+        else:
+            hint = did_you_mean(value, present)
+        shown = present if len(present) <= MOST_SHOWN else f"{len(present)} values, {present[:MOST_SHOWN]} among them"
+        raise ValueError(f"`{argument}` names {value!r}, but {where} has {shown}.{hint}")
+
+
+def values_of(labels: "pd.Series[Any]") -> list[Any]:
+    """What a column holds, sorted, as Python's own types: 2.0 rather than np.float64(2.0) in messages."""
+    present: list[Any] = labels.dropna().unique().tolist()
+    try:
+        return sorted(present)
+    except TypeError:  # of types that have no order
+        return sorted(present, key=str)
+
+
+def _equal_as_numbers(one: object, other: object) -> bool:
+    """Whether a text and a number, or two texts, are the same number: "2.0" and 2."""
+    try:
+        return float(str(one)) == float(str(other))
+    except ValueError:
+        return False
 
 
 def rows_of_group(labels: "pd.Series[Any]", group: object) -> NDArray[np.int64]:

@@ -16,9 +16,10 @@ from scmi._slots import (
     check_groups,
     check_is_anndata,
     check_key_added,
+    check_values,
     check_writable,
+    values_of,
 )
-from scmi._words import did_you_mean
 from scmi._writing import Slots, write_together
 from scmi.pp.barcodes import read_side
 
@@ -132,9 +133,7 @@ def _cells_at(adata: AnnData, time_key: str, argument: str, values: Any) -> Any:
     wanted = [values] if isinstance(values, str) or not isinstance(values, Collection) else list(values)
     check_groups(argument, wanted)
     times = adata.obs[time_key]
-    present = times.dropna().unique().tolist()
-    unknown = [value for value in wanted if value not in present]
-    if unknown or not wanted:
-        hint = did_you_mean(unknown[0], present) if unknown else ""
-        raise ValueError(f"`{argument}` names {unknown or wanted}, but `.obs[{time_key!r}]` has {present}.{hint}")
+    if not wanted:
+        raise ValueError(f"`{argument}` is empty: name one or several of {values_of(times)} in `.obs[{time_key!r}]`.")
+    check_values(argument, wanted, f"`.obs[{time_key!r}]`", times)
     return times.isin(wanted).fillna(False).to_numpy(dtype=bool)

@@ -16,7 +16,7 @@ from scmi._warnings import warn
 from scmi.estimators.inputs.checks import TooFew, as_generator, check_counts
 from scmi.estimators.inputs.pairing import Pairing, linked
 from scmi.pp.barcodes import Barcodes, PairKey, read_sides, within
-from scmi.pp.plausible import check_shares, nothing_shared, warn_of_recurring, warn_of_unmatched
+from scmi.pp.plausible import check_shares, may_hold_barcodes, nothing_shared, warn_of_recurring, warn_of_unmatched
 from scmi.typing import Index, Rng
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def match_clones(
         )
     barcodes, index_a, index_b = _shared_barcodes(a, b)
     if len(barcodes) == 0:
-        raise TooFew(nothing_shared(a, b))
+        raise TooFew(nothing_shared(a, b, may_hold_barcodes(adata_a, adata_b) if a.slot == "names" else []))
     logger.debug("%d barcodes are shared", len(barcodes))
     warn_of_unmatched(a, b, len(barcodes))
     indptr_a, rows_a = _rows_by_barcode(a, index_a, len(barcodes))

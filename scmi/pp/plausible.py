@@ -1,19 +1,28 @@
 """Whether the barcodes of two sides are plausible as such, and what to say where they aren't."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._warnings import warn
+from scmi.estimators.inputs.stored import is_sparse
 from scmi.pp.barcodes import Barcodes, some
 from scmi.typing import Index
 
-__all__ = ["check_shares", "nothing_shared", "warn_of_recurring", "warn_of_unmatched"]
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["check_shares", "may_hold_barcodes", "nothing_shared", "warn_of_recurring", "warn_of_unmatched"]
 
 # Names are told of where fewer of the smaller side's find a partner.
 MATCHED_SHARE = 0.5
+# Columns that hold barcodes have many values in common; and so many are named in a message.
+FEWEST_SHARED, MOST_NAMED = 10, 3
 _DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
 
@@ -45,14 +54,35 @@ def warn_of_unmatched(a: Barcodes, b: Barcodes, n_shared: int) -> None:
         )
 
 
-def nothing_shared(a: Barcodes, b: Barcodes) -> str:
-    """Why two sides may share no barcode, and what to try."""
+def may_hold_barcodes(adata_a: AnnData, adata_b: AnnData) -> list[str]:
+    """Columns and sparse matrices of both objects that may pair their cells, those that share most first."""
+    shared = {}
+    for column in adata_a.obs.columns.intersection(adata_b.obs.columns):
+        of_a, of_b = (adata.obs[column].dropna() for adata in (adata_a, adata_b))
+        if not (pd.api.types.is_float_dtype(of_a.dtype) or pd.api.types.is_bool_dtype(of_a.dtype)):
+            shared[column] = len(set(of_a) & set(of_b))
+    matrices = [
+        key
+        for key, of_a in adata_a.obsm.items()
+        if key in adata_b.obsm and is_sparse(of_a) and of_a.shape[1] == adata_b.obsm[key].shape[1]
+    ]
+    columns = [column for column in sorted(shared, key=lambda name: -shared[name]) if shared[column] >= FEWEST_SHARED]
+    return [*matrices, *columns][:MOST_NAMED]
+
+
+def nothing_shared(a: Barcodes, b: Barcodes, instead: Sequence[str]) -> str:
+    """Why two sides may share no barcode, and what to try; ``instead`` names what else may pair their cells."""
+    if a.slot == "names":
+        named = " or ".join(f"`pair_key={key!r}`" for key in instead)
+        return (
+            f"No cell of `{a.name}` has the name of one of `{b.name}`: they are called {some(a.labels, 3)} and "
+            f"{some(b.labels, 3)}. Without `pair_key`, cells are paired by their names; if clonal barcodes pair them, "
+            f"name what holds these{f', perhaps {named}' if named else ''}."
+        )
     message = (
         f"No barcode is shared: `{a.where}` has {len(a.labels)} barcodes ({some(a.labels, 3)}), "
         f"`{b.where}` has {len(b.labels)} ({some(b.labels, 3)})."
     )
-    if a.slot == "names":
-        return f"{message} Without `pair_key`, cells are paired by their names: name what holds their barcodes."
     if a.kind != b.kind and "nothing" not in (a.kind, b.kind):
         return (
             f"{message} The first are {a.kind}, the second {b.kind}, and these never match: "

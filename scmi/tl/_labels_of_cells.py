@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scmi._logging import logger
 from scmi._slots import Default, check_column, check_is_anndata, check_key_added, check_writable
 from scmi._version import __version__
+from scmi._words import did_you_mean
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.permutation import benjamini_hochberg
 from scmi.estimators.inputs.checks import seeded
@@ -17,7 +18,7 @@ from scmi.estimators.labels.information import label_information as estimate
 from scmi.estimators.labels.result import LabelResult
 from scmi.estimators.labels.targets import as_targets
 from scmi.estimators.lmi import LMI
-from scmi.pp.barcodes import read_side
+from scmi.pp.barcodes import read_side, some
 from scmi.tl._model import as_model
 from scmi.tl._sides import Population, described, side_of
 from scmi.tl._stored import derived_from, gene_columns, label_numbers, numbered
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["group_codes", "label_information_of_cells", "labels_of"]
+
+# What `pp.clone_fates` writes.
+OF_FATES = ("clone_fates", "clone_fates_main")
 
 
 def label_information_of_cells(
@@ -98,7 +102,14 @@ def labels_of(adata: "AnnData", label_key: str, name: str = "") -> Any:
         )
     if in_obsm:
         return adata.obsm[label_key]
-    check_column(adata, "label_key", label_key, f"{name}.obs")
+    if not in_obs:
+        known = [*map(str, adata.obs.columns), *adata.obsm]
+        way_out = did_you_mean(label_key, known)
+        if label_key in OF_FATES:
+            way_out = " Run `sm.pp.clone_fates` first."
+        elif not way_out:
+            way_out = f" There are obs {some(known[: adata.obs.shape[1]], 20)} and obsm {some(list(adata.obsm), 20)}."
+        raise KeyError(f"Did not find `label_key={label_key!r}` in `{name}.obs` or `{name}.obsm`.{way_out}")
     return adata.obs[label_key]
 
 

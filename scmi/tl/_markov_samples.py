@@ -3,10 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
-
-from scmi._slots import check_column, rows_of_group
-from scmi._words import did_you_mean
+from scmi._slots import check_column, check_values, rows_of_group, values_of
 from scmi.typing import Index
 
 if TYPE_CHECKING:
@@ -31,29 +28,20 @@ def samples_of(
     if isinstance(times, str) or not isinstance(times, Collection) or len(times) != 2 or times[0] == times[1]:
         raise ValueError(f"`times` must name two different values of `.obs[{time_key!r}]`, got {times!r}.")
     time = adata.obs[time_key]
+    check_values("times", times, f"`.obs[{time_key!r}]`", time)
     at = [rows_of_group(time, value) for value in times]
-    for value, rows in zip(times, at, strict=True):
-        if len(rows) == 0:
-            present = list(pd.unique(time.dropna()))
-            hint = did_you_mean(value, present)
-            raise ValueError(f"No cell has time point {value!r} in `.obs[{time_key!r}]`, which has {present}.{hint}")
     well = adata.obs[replicate_key].iloc[at[1]]
-    present = sorted(pd.unique(well.dropna()), key=str)
+    present = values_of(well)
     if wells is None:
         if len(present) != 2:
             raise ValueError(_not_two(replicate_key, times, present))
         wells = present
-    if (
-        isinstance(wells, str)
-        or not isinstance(wells, Collection)
-        or len(wells) != 2
-        or wells[0] == wells[1]
-        or not set(wells) <= set(present)
-    ):
+    if isinstance(wells, str) or not isinstance(wells, Collection) or len(wells) != 2 or wells[0] == wells[1]:
         raise ValueError(
             f"`wells` must name two different wells of time point {times[1]!r} in `.obs[{replicate_key!r}]`, which has "
             f"{present}; got {wells!r}."
         )
+    check_values("wells", wells, f"`.obs[{replicate_key!r}]` at time point {times[1]!r}", well)
     late, sister = (Sample(f"{times[1]}, well {value}", at[1][rows_of_group(well, value)]) for value in wells)
     return Sample(str(times[0]), at[0]), late, sister
 

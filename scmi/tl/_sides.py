@@ -16,6 +16,7 @@ from scmi._slots import (
     group_rows,
     holds,
     matrix_of,
+    values_of,
 )
 from scmi._warnings import warn
 from scmi.estimators.inputs.matrices import as_matrix, count_common, count_copies
@@ -68,7 +69,7 @@ def checked_objects(
     if adata_b is None and (groupby is None or groups is None):
         if groupby is not None:
             check_column(adata_a, "groupby", groupby)
-            present = adata_a.obs[groupby].dropna().unique().tolist()
+            present = values_of(adata_a.obs[groupby])
             raise ValueError(f"`groups` is missing: name the two to compare, of {present} in `.obs[{groupby!r}]`.")
         if groups is not None:
             raise ValueError(f"`groupby` is missing: name the `.obs` column that holds the groups {groups!r}.")

@@ -361,6 +361,27 @@ def test_nothing_shared():
         pair_clones(a, b, "clone")
 
 
+def test_no_name_shared():
+    """What may pair the cells instead is named, that which holds most in common first: no numbers, no few groups."""
+    clones = [f"clone {i}" for i in range(30)]
+    a, b = (
+        cells(clone=clones[part], day=["2"] * 20, depth=np.linspace(0, 1, 20), lane=[f"l{i % 12}" for i in range(20)])
+        for part in (slice(0, 20), slice(5, 25))
+    )
+    a.obs_names, b.obs_names = (pd.Index([f"{name}{i}" for i in range(20)]) for name in "ab")
+    said = r"No cell of `adata_a` has the name of one of `adata_b`: they are called 'a0', 'a1', 'a2', ... and 'b0',.*"
+    with pytest.raises(ValueError, match=said + "perhaps `pair_key='clone'` or `pair_key='lane'`\\.$"):
+        pair_clones(a, b, None)
+    for side in (a, b):
+        side.obsm["X_clone"] = sp.csr_array(np.eye(20))
+        side.obsm["X_pca"] = np.eye(20)
+    with pytest.raises(ValueError, match="perhaps `pair_key='X_clone'` or `pair_key='clone'`"):
+        pair_clones(a, b, None)
+    bare = [ad.AnnData(np.eye(2), obs=pd.DataFrame(index=names)) for names in (["x", "y"], ["u", "v"])]
+    with pytest.raises(ValueError, match=r"name what holds these\.$"):
+        pair_clones(*bare, None)
+
+
 def test_nothing_shared_because_of_types():
     a, b = cells(clone=[1, 2]), cells(clone=["1", "2"])
     with pytest.raises(ValueError, match=r"first are numbers, the second text, .* convert both with `.astype\(str\)`"):

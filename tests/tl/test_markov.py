@@ -221,8 +221,11 @@ def test_three_wells(cells, no_training):
     three_wells(cells)
     fails(cells, ValueError, r"has 3 wells at time point '6': \['1', '2', '3'\]; pick two with `wells=`")
     # All three at once are no pair of sisters either.
-    for wells in (("1", "2", "3"), ("1", "4"), ("1", "1"), ("1",), "1"):
+    for wells in (("1", "2", "3"), ("1", "1"), ("1",), "1"):
         fails(cells, ValueError, "`wells` must name two different wells of time point '6'", wells=wells)
+    fails(
+        cells, ValueError, r"`wells` names '4', but `.obs\['well'\]` at time point '6' has \['1', '2'", wells=("1", "4")
+    )
 
 
 def test_cells_without_a_well_are_left_out(cells, quick_lmi):
@@ -302,8 +305,9 @@ def test_no_shared_barcode(cells, no_training):
 
 
 def test_empty_time_point(cells, no_training):
-    fails(cells, ValueError, r"No cell has time point 2 in `.obs\['day'\]`, which has \['", times=(2, 6))
-    fails(cells[cells.obs["day"] == "6"].copy(), ValueError, "No cell has time point '2'")
+    match = r"`times` names 2, but `.obs\['day'\]` has \['2', '6'\]. It holds text: pass '2'\."
+    fails(cells, ValueError, match, times=(2, 6))
+    fails(cells[cells.obs["day"] == "6"].copy(), ValueError, "`times` names '2', but")
     fails(cells, ValueError, "`times` must name two different values", times=("2", "2"))
     fails(cells, ValueError, "`times` must name two different values", times="26")
 
