@@ -197,6 +197,6 @@ def test_a_logger_that_is_on_speaks_instead(estimated, scanpy_says, caplog):
     written = scanpy_says("info")
     with caplog.at_level(logging.INFO, logger="scmi"):
         sm.tl.gene_information(estimated)
-    assert len(caplog.messages) == 1 and "genes are predicted with q at most .05" in caplog.messages[0]
+    assert len(caplog.messages) == 1 and " are predicted with q at most .05" in caplog.messages[0]
     assert caplog.records[0].filename == "_gene_information.py"
     assert written.getvalue() == ""

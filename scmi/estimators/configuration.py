@@ -68,7 +68,7 @@ class Configuration:
             return SPLITS if self.settings.cross_fit and n < MANY_BARCODES and most > 1 else 1
         if self.n_splits > most:
             raise TooFew(
-                f"n_splits={self.n_splits} needs barcodes that can be cut into {N_BLOCKS} even blocks of whole groups; "
+                f"n_splits={self.n_splits} needs pairs that can be cut into {N_BLOCKS} even blocks of whole groups; "
                 f"these are {n} in {len(np.unique(groups))} groups. Use n_splits=1, or finer groups."
             )
         return self.n_splits

@@ -206,6 +206,7 @@ def cross_fit(
         constant=constant,
         improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),
         drifting=not (found.settled or correction.applied),
+        several_rows=pairing.has_choice,
     ):
         warn(*caution)
     return result, folds

@@ -143,7 +143,7 @@ def _draw_dots(ax: "Axes", table: pd.DataFrame, q: float, color: str) -> None:
             )
     ax.set(xlabel="held-out $R^2$", yticks=at, ylim=(len(table) - 0.5, -0.5))
     ax.set_yticklabels(list(table["gene"]), fontsize="small")
-    ax.set_ylabel("genes, least p first")
+    ax.set_ylabel("least p first")
     open_frame(ax)
     legend_above(ax)
 

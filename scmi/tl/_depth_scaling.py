@@ -30,7 +30,7 @@ from scmi.pp.pairs import match_clones
 from scmi.tl._depth_result import DepthScaling
 from scmi.tl._labels_of_cells import group_codes, labels_of
 from scmi.tl._model import as_model
-from scmi.tl._sides import Cells, checked_objects, described, populations, side_of
+from scmi.tl._sides import MORE_CELLS, Cells, checked_objects, described, populations, side_of
 from scmi.typing import Bits, Index, Matrix, Rng, Values
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ def _of_pairs(
         same_cells=same_cells,
     )
     pairing = clones.pairing
-    check_enough(pairing, model.k)
+    check_enough(pairing, model.k, MORE_CELLS)
 
     def estimate(matrices: Sequence[Matrix], rng: np.random.Generator, tick: Tick) -> _Estimate:
         result, _ = cross_fit(matrices[0], matrices[1], pairing, model, rng=rng, progress=tick)

@@ -122,7 +122,7 @@ def gene_information(
     }
     key_added = f"{key}_genes" if key_added is None else key_added
     write_together(Slots(target=adata, var={f"{column}_q": q}, uns={key_added: stored}))
-    logger.info("%d of %d genes are predicted with q at most .05", int((q <= 0.05).sum()), len(ranked))
+    logger.info("%d of %d are predicted with q at most .05", int((q <= 0.05).sum()), len(ranked))
     return adata if copy else None
 
 

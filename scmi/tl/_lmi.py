@@ -21,6 +21,7 @@ from scmi.pp.pairs import match_clones
 from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._model import as_model
 from scmi.tl._sides import (
+    MORE_CELLS,
     Population,
     cells_of,
     checked_objects,
@@ -190,7 +191,7 @@ def lmi(
             same_cells=same_cells,
             strata=in_strata,
         )
-        check_enough(clones.pairing, model.k)
+        check_enough(clones.pairing, model.k, MORE_CELLS)
     stratum = None if strata is None else _strata(side_a, strata, clones.pairing.rows_x)
     generator, seed = seeded(rng)
     warn_of_copies(side_a, clones.pairing.rows_x)

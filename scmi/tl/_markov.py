@@ -36,7 +36,7 @@ from scmi.tl._depths import depths_of
 from scmi.tl._markov_result import Estimate, MarkovTest
 from scmi.tl._markov_samples import Sample, early_wells_of, samples_of
 from scmi.tl._model import as_model
-from scmi.tl._sides import Population, cells_of, described, side_of, warn_of_copies
+from scmi.tl._sides import MORE_CELLS, Population, cells_of, described, side_of, warn_of_copies
 from scmi.typing import Index, Matrix, Rng
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _pairings(
     ]
     pairings, shared = _same_barcodes(matched, clones, rng)
     for pairing in pairings:
-        check_enough(pairing, k)
+        check_enough(pairing, k, MORE_CELLS)
     for side, rows in zip(sides, (pairings[0].rows_x, pairings[1].rows_x, pairings[1].rows_y), strict=True):
         warn_of_copies(side, rows)
     return pairings, shared
@@ -325,7 +325,7 @@ def _ceiling(
         labels = pd.Index(matched.barcodes, dtype=object)
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
-        check_enough(pairing, model.k)
+        check_enough(pairing, model.k, MORE_CELLS)
         result, _ = cross_fit(
             first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
         )

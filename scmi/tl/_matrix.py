@@ -36,7 +36,7 @@ from scmi.pp.depth import Counts, counts_of
 from scmi.pp.pairs import match_clones
 from scmi.tl._depths import in_words, unequal
 from scmi.tl._model import as_model
-from scmi.tl._sides import Population, cells_of, described, side_of, warn_of_copies
+from scmi.tl._sides import MORE_CELLS, Population, cells_of, described, side_of, warn_of_copies
 from scmi.typing import Rng
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def _row(
     try:
         matched = match_clones(cells_of(a), cells_of(b), pair_key, na_values=na_values, names=(a.name, b.name))
         n = len(matched.barcodes)
-        check_enough(matched.pairing, model.k)
+        check_enough(matched.pairing, model.k, MORE_CELLS)
         warn_of_copies(a, matched.pairing.rows_x)
         warn_of_copies(b, matched.pairing.rows_y)
         result, _ = cross_fit(

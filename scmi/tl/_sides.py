@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = [
+    "MORE_CELLS",
     "Cells",
     "Population",
     "cells_of",
@@ -43,6 +44,9 @@ __all__ = [
 
 # Equal cells on both sides, and their share, from which on they are told of.
 FEWEST_COMMON, COMMON = 10, 0.05
+
+# What to use where pairs are too few.
+MORE_CELLS = "more cells, fewer filters, or another pair_key"
 
 Cells = tuple[str, "AnnData", NDArray[np.int64]]
 

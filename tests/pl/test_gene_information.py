@@ -47,7 +47,7 @@ def test_dots_are_the_table(ranked):
     assert [(x, y) for x, y in hollow.get_xydata()] == [(-0.1, 2)]
     assert filled.get_markerfacecolor() != "none" == hollow.get_markerfacecolor()
     assert [text.get_text() for text in ax.get_yticklabels()] == ["up", "down", "flat"]
-    assert ax.get_ylabel() == "genes, least p first"
+    assert ax.get_ylabel() == "least p first"
     assert ax.get_ylim() == (2.5, -0.5)
     assert texts(ax) == ["5 % of permutations", "q ≤ 0.05 (2 of 3)", "q > 0.05 (1 of 3)"]
     assert len(sm.pl.gene_information(ranked, n_genes=1).get_yticks()) == 1

@@ -31,6 +31,7 @@ def cautions(
     constant: Sequence[str],
     improving: bool,
     drifting: bool,
+    several_rows: bool,
 ) -> list[tuple[str, str]]:
     """Kinds and sentences for the user; none where nothing is to be said.
 
@@ -54,6 +55,8 @@ def cautions(
         Whether a training ended by its budget.
     drifting
         Whether the estimate still moves with the number of pairs or of neighbours, and was not corrected.
+    several_rows
+        Whether a pair is one of several that its barcode has rows for: then barcodes are what is short, not cells.
     """
     found = [
         (
@@ -71,8 +74,8 @@ def cautions(
             (
                 "saturated",
                 f"{mi_ksg:.2f} bits is close to the {highest:.1f} bits that {n_held_out:,} pairs can show at most: the "
-                "dependence is nearly deterministic (or cells are on both sides, or listed twice), and the true "
-                "information may be much higher. Use more pairs.",
+                "dependence is nearly deterministic (or the same samples are on both sides, or listed twice), and the "
+                "true information may be much higher. Use more pairs.",
             )
         )
     # Permutations within blocks leave some partners where they are.
@@ -81,7 +84,7 @@ def cautions(
             (
                 "null",
                 f"Permuted partners give {null.mean():.2f} bits where they should give 0, so the estimate is too high "
-                "by about as much. Values that recur cause this (counts, labels, cells listed twice), and so do "
+                "by about as much. Values that recur cause this (counts, labels, samples listed twice), and so do "
                 "`strata` that tell of both sides. Compare with `null`, and believe `p`.",
             )
         )
@@ -107,7 +110,7 @@ def cautions(
                 "drifting",
                 "The estimate has not settled: with half the pairs, or compared with twice as many neighbours, it "
                 "moves by more than two standard errors (see the table `drift`), so it may be further from the truth "
-                "than its error says. Use more pairs: more cells with shared barcodes.",
+                f"than its error says. Use more {'shared barcodes' if several_rows else 'pairs'}.",
             )
         )
     return found

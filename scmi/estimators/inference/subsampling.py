@@ -292,10 +292,11 @@ def _estimates(
     of_folds = [part[place] for place in shared.places]
     smallest = min(int(np.bincount(of_fold, minlength=n_subsets).min()) for of_fold in of_folds)
     if n_subsets <= 2 and smallest < FEWEST * (ks[0] + 1):
-        n = min(map(len, shared.places))
+        n, n_groups = min(map(len, shared.places)), len(np.unique(shared.groups))
+        in_groups, finer = (f" in {n_groups} groups", ", finer groups") if n_groups < len(shared.groups) else ("", "")
         raise TooFew(
-            f"A fold of {n} pairs in {len(np.unique(shared.groups))} groups can't be cut into two subsets of enough "
-            "pairs, so its error can't be estimated. Use more pairs, finer groups or a smaller k."
+            f"A fold of {n} pairs{in_groups} can't be cut into two subsets of enough pairs, so its error can't be "
+            f"estimated. Use more pairs{finer} or a smaller k."
         )
     values = np.full((len(ks), n_subsets), np.nan)
     for i, k in enumerate(ks):

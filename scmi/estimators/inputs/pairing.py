@@ -216,21 +216,25 @@ def linked(n: int, a: Index, b: Index) -> Index:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def check_enough(pairing: Pairing, k: int) -> None:
-    """Raise if the barcodes are too few, or too tied together, to be split in halves."""
+def check_enough(pairing: Pairing, k: int, more: str = "more samples") -> None:
+    """Raise if the barcodes are too few, or too tied together, to be split in halves; ``more`` is what to use then."""
     n = len(pairing)
     needed = max(MIN_PAIRS, 2 * (k + 1))
     if n < needed:
         raise TooFew(
             f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the models and "
-            "the other half is estimated. Use more cells, fewer filters, or another pair_key."
+            f"the other half is estimated. Use {more}."
         )
     sizes = np.unique(pairing.groups, return_counts=True)[1]
     if sizes.max() > MAX_SHARE * n:
+        way_out = (
+            "Give each cell one barcode: cells that carry several tie their barcodes together."
+            if pairing.cells_are_shared
+            else "Pass finer groups."
+        )
         raise TooFew(
             f"{sizes.max()} of {n} pairs belong to one group and may not part, so there are no two halves to split "
-            "into. Pass finer groups, or give each cell one barcode (cells that carry several tie their barcodes "
-            "together)."
+            f"into. {way_out}"
         )
 
 

@@ -133,7 +133,7 @@ def label_information(
     group = np.arange(n) if groups is None else group
     known = np.flatnonzero(targets.shares.sum(axis=1) > 0)
     shares, group, stratum, condition = targets.shares[known], group[known], stratum[known], condition[known]
-    _check(shares, group, targets.names)
+    _check(shares, group, targets.names, "cells" if groups is None else "groups of cells")
     prepare_torch()
     from scmi.estimators.inputs.rows import fit_scale
 
@@ -182,20 +182,18 @@ def label_information(
     )
 
 
-def _check(shares: Values, group: Index, names: list[str]) -> None:
+def _check(shares: Values, group: Index, names: list[str], units: str) -> None:
     if len(names) < 2:
         raise ValueError(f"`labels` holds {names or 'none'}: information about a label needs two or more.")
     n_groups = len(np.unique(group))
     if n_groups < FEWEST_GROUPS:
-        raise TooFew(
-            f"The labelled cells are of {n_groups} groups; {FEWEST_GROUPS} or more are needed to predict them."
-        )
+        raise TooFew(f"Only {n_groups} {units} have a label; {FEWEST_GROUPS} or more are needed to predict them.")
     of_label = [len(np.unique(group[shares[:, k] > 0])) for k in range(len(names))]
     rare = [name for name, count in zip(names, of_label, strict=True) if count < FEW_GROUPS]
     if rare:
         warn(
             "rare labels",
-            f"{len(rare)} of {len(names)} labels occur in fewer than {FEW_GROUPS} groups of cells and can hardly be "
+            f"{len(rare)} of {len(names)} labels occur in fewer than {FEW_GROUPS} {units} and can hardly be "
             f"learned, such as {rare[0]!r}: the estimate is too low by what they hold. Join them, or leave them out.",
         )
 

@@ -16,6 +16,7 @@ PLAIN = {
     "constant": [],
     "improving": False,
     "drifting": False,
+    "several_rows": False,
 }
 
 
@@ -34,7 +35,8 @@ def test_nothing_to_say():
         ({"null": np.array([0.1, 0.15, 0.2]), "se": np.nan}, "Permuted partners give 0.15 bits"),
         ({"n_latent": 11}, "22 latent dimensions are more"),
         ({"improving": True}, "still improving"),
-        ({"drifting": True}, "has not settled"),
+        ({"drifting": True}, "than its error says. Use more pairs."),
+        ({"drifting": True, "several_rows": True}, "than its error says. Use more shared barcodes."),
     ],
 )
 def test_each_has_its_sentence(changed, words):

@@ -87,7 +87,7 @@ def test_split_keeps_groups_whole_and_sizes_close(groups, share, seed):
 
 
 def test_too_few_pairs_says_how_many_are_needed():
-    with pytest.raises(TooFew, match="Only 19 pairs .* at least 20 are needed"):
+    with pytest.raises(TooFew, match=r"Only 19 pairs .* at least 20 are needed.* Use more samples\.$"):
         check_enough(rowwise(19), 3)
     with pytest.raises(TooFew, match="at least 42 are needed"):
         check_enough(rowwise(41), 20)
@@ -95,8 +95,11 @@ def test_too_few_pairs_says_how_many_are_needed():
 
 
 def test_one_group_for_most_pairs_cannot_be_split():
-    with pytest.raises(TooFew, match="70 of 100 pairs belong to one group"):
+    with pytest.raises(TooFew, match=r"70 of 100 pairs belong to one group.*Pass finer groups\.$"):
         check_enough(rowwise(100, np.r_[np.zeros(70), np.arange(1, 31)]), 3)
+    tied = np.r_[np.zeros(70, dtype=int), np.arange(1, 31)]  # 70 barcodes of one cell
+    with pytest.raises(TooFew, match="Give each cell one barcode"):
+        check_enough(Pairing(np.arange(101), tied, np.arange(101), np.arange(100), tied), 3)
 
 
 def test_cells_take_turns_so_that_none_is_passed_over():

@@ -171,7 +171,7 @@ def test_a_label_that_a_part_lacks_costs_nothing():
     x, label, _ = mixture(200, 2, 3, 2.0, False, 0.0, seed=8)
     label = label.astype(object)
     label[:3] = "rare"
-    with pytest.warns(UserWarning, match="1 of 3 labels occur in fewer than 5 groups.*'rare'"):
+    with pytest.warns(UserWarning, match="1 of 3 labels occur in fewer than 5 groups of cells and.*'rare'"):
         result = label_information(x, label.astype(str), groups=np.r_[[0, 0, 0], np.arange(1, 198)], **QUICK)
     assert np.isfinite(result.pmi).all()
     assert result.table.set_index("label").loc["rare", "pmi"] < 0.5
@@ -183,7 +183,8 @@ def test_a_label_that_a_part_lacks_costs_nothing():
         (np.zeros(60), {}, ValueError, "holds \\['0'\\]: information about a label needs two"),
         (np.linspace(0, 1, 60), {}, TypeError, "numbers that are not whole"),
         (np.arange(59), {}, ValueError, "60.*59"),
-        (np.arange(60) % 2, {"groups": np.arange(60) % 7}, TooFew, "7 groups; 20 or more"),
+        (np.arange(60) % 2, {"groups": np.arange(60) % 7}, TooFew, "Only 7 groups of cells have a label; 20 or more"),
+        (np.where(np.arange(60) < 9, np.arange(60) % 2, -1), {}, TooFew, "Only 9 cells have a label"),
         (-np.ones((60, 2)), {}, ValueError, "not negative"),
         (np.ones((60, 2, 2)), {}, TypeError, "one per cell, or counts"),
         (np.arange(60) % 2, {"n_permutations": -1}, ValueError, "n_permutations"),
