@@ -66,7 +66,7 @@ class EstimateInWords:
     Parameters
     ----------
     mi, ci
-        The number to report and its 90 % interval, in bits.
+        The number to report and its 90 % interval, in bits; without an upper end, ``mi`` is the least there is.
     mi_ksg
         The number before any correction, in bits.
     correction
@@ -82,10 +82,15 @@ class EstimateInWords:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from scmi._words import EstimateInWords
-    >>> facts = {"mi_ksg": 0.98, "correction": "not applied", "counted": "113 barcodes"}
+    >>> facts = {"mi_ksg": 0.98, "correction": "not applied", "entropy": np.nan, "expected": None}
+    >>> facts["counted"] = "113 barcodes"
     >>> EstimateInWords(mi=0.98, ci=(0.78, 1.18), p=0.001, **facts).sentence()
     '0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes'
+    >>> facts["counted"] = "300 pairs"
+    >>> EstimateInWords(mi=6.15, ci=(6.14, np.inf), p=0.001, **facts).sentence()
+    'at least 6.15 bits, near the most that 300 pairs can show, p = 0.001'
     """
 
     mi: float
@@ -99,22 +104,34 @@ class EstimateInWords:
 
     def sentence(self) -> str:
         """All but the correction."""
-        parts = [f"{self.mi:.2f} bits"]
-        if not np.isnan(self.ci[0]):
+        parts = [self._bits()]
+        if not (np.isnan(self.ci[0]) or self._saturated):
             parts[0] += f" (90 %: {bits_in_words(self.ci)})"
         if not np.isnan(self.entropy):
             parts[0] += f" of the {self.entropy:.2f} that the labels hold"
+        if self._saturated:
+            parts.append(f"near the most that {self.counted} can show")
         if not np.isnan(self.p):
             parts.append(f"p {p_in_words(self.p)}")
-        parts.append(self.counted)
+        if not self._saturated:
+            parts.append(self.counted)
         if self.expected is None:
             return ", ".join(parts)
         return f"{', '.join(parts)}; a lower bound: twice as many should give {bits_in_words(self.expected)}"
 
+    @property
+    def _saturated(self) -> bool:
+        return self.ci[1] == np.inf
+
+    def _bits(self) -> str:
+        return f"{'at least ' if self._saturated else ''}{self.mi:.2f} bits"
+
     def rows(self) -> dict[str, str]:
         """Names and values."""
-        rows = {"mutual information": f"{self.mi:.2f} bits"}
-        if not np.isnan(self.ci[0]):
+        rows = {"mutual information": self._bits()}
+        if self._saturated:
+            rows["90 % interval"] = "none: near the most that so many can show"
+        elif not np.isnan(self.ci[0]):
             rows["90 % interval"] = f"{bits_in_words(self.ci)} bits"
         if not np.isnan(self.entropy):
             rows["entropy of the labels"] = f"{self.entropy:.2f} bits"

@@ -318,7 +318,7 @@ def _estimate(node: Node, archive: Archive, mean: float) -> dict[str, Any]:
         np.isclose(mi_ksg, mean)
         and (mi >= mi_ksg if corrected else mi == mi_ksg)
         and np.isclose(se, combined(se_parts), equal_nan=True)
-        and np.allclose(ci, interval(mi, se), equal_nan=True)
+        and np.allclose(ci, interval(mi, se, saturated=ci[1] == np.inf), equal_nan=True)
         and (np.isnan(p) or 0 <= p <= 1)
     )
     if not follows:

@@ -10,7 +10,7 @@ import numpy as np
 from scmi._progress import Tick, after
 from scmi._version import __version__
 from scmi._warnings import warn
-from scmi.estimators.inference.cautions import cautions
+from scmi.estimators.inference.cautions import cautions, is_saturated
 from scmi.estimators.inference.correction import correct
 from scmi.estimators.inference.heldout import HeldOut
 from scmi.estimators.inference.interval import combined, interval, uncertainty
@@ -163,7 +163,7 @@ def cross_fit(
             )
         except TooFew as reason:
             missing["p"] = str(reason)
-    se = combined(parts)
+    se, n_counted = combined(parts), min(KSG_PAIRS, len(samples[0][0]))
     result = LMIResult(
         mi=correction.mi,
         mi_ksg=mi_ksg,
@@ -171,7 +171,7 @@ def cross_fit(
         correction=correction.reason,
         se=se,
         se_parts=parts,
-        ci=interval(correction.mi, se),
+        ci=interval(correction.mi, se, saturated=is_saturated(mi_ksg, n_counted)),
         p=p,
         null=null,
         missing=missing,
@@ -200,7 +200,7 @@ def cross_fit(
         mi_ksg,
         se,
         null,
-        min(KSG_PAIRS, len(samples[0][0])),
+        n_counted,
         max(fold.n_latent for fold in folds),
         kept=found.kept,
         constant=constant,

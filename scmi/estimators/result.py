@@ -111,7 +111,9 @@ class LMIResult(MIResult):
         with ``n_retrain``: the standard deviation over trainings with other splits and seeds, on the
         same pairs; not measured otherwise.
     ci
-        90 % interval around ``mi``, normal. It leaves the bias out: see ``settled`` and ``learning``.
+        90 % interval around ``mi``, normal. It leaves the bias out: see ``settled`` and ``learning``. Near the most
+        that so many pairs can show it has no upper end (``inf``): estimates hardly vary there, and the truth may be any
+        number above.
     p
         Whether x and y are independent: one-sided, by permuting the partners of the held-out pairs of the first random
         pairing, one pair of each group, with the encoders fixed. Exact within each fold; see

@@ -30,7 +30,7 @@ class LMITables(Printed):
     mi
         Mutual information in bits, the number to report.
     ci
-        Its 90 % interval in bits.
+        Its 90 % interval in bits; up to infinity near the most that so many pairs can show.
     p
         Of the permutation test.
     n_pairs

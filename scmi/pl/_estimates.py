@@ -12,7 +12,7 @@ from scmi._docs import with_shared_docs
 from scmi._slots import holds
 from scmi.estimators.inference.interval import interval
 from scmi.pl._null import draw_null
-from scmi.pl._style import PALETTE, axes_or_new, draw_zero, foreground, legend_above, open_frame, spaced
+from scmi.pl._style import PALETTE, axes_or_new, draw_no_end, draw_zero, foreground, legend_above, open_frame, spaced
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,7 +24,7 @@ HALF_WIDTH = 0.22
 # What the legend says where a null's mean is more than two standard errors above 0.
 BIASED = " (not at 0: ties, copies or strata)"
 # What is read of a result; all but the first may be missing. Only information about labels has a share (of entropy).
-FIELDS = ("mi", "se", "null", "entropy", "share")
+FIELDS = ("mi", "se", "null", "entropy", "share", "ci", "ci_high")
 
 
 @with_shared_docs
@@ -41,9 +41,10 @@ def estimates(
     ----------
     results
         An object, for all estimates that it holds: of :func:`scmi.tl.lmi`, :func:`scmi.tl.label_information` and
-        :func:`scmi.tl.conditional_information`. Or what to draw, by name, left to right. Each a number of bits; a
-        result with ``mi``, and perhaps ``se`` and ``null``, such as an :class:`scmi.LMIResult`; or a dictionary of
-        these, such as ``adata.uns["lmi"]``. Or a DataFrame with a row per comparison and columns of these names, such
+        :func:`scmi.tl.conditional_information`, named by their groups or their label where that tells
+        them apart. Or what to draw, by name, left to right. Each a number of bits; a result with ``mi``, and perhaps
+        ``se`` and ``null``, such as an :class:`scmi.LMIResult`; or a dictionary of these, such as
+        ``adata.uns["lmi"]``. Or a DataFrame with a row per comparison and columns of these names, such
         as :func:`scmi.get.lmi_matrix` returns. ``null`` is one value or several; twenty and more are drawn as a violin.
         Where a result has the ``entropy`` of its labels, a dash marks it: the most there is to know. The null of
         :func:`scmi.tl.label_information` is not drawn: models that are sure of one label are wrong about permuted ones
@@ -55,7 +56,8 @@ def estimates(
 
     Returns
     -------
-    The axes. Bars about estimates are 90 % intervals, as everywhere here: 1.64 standard errors each way.
+    The axes. Bars about estimates are 90 % intervals, as everywhere here: 1.64 standard errors each way. An arrow
+    stands for one without an upper end, where so many pairs can hardly show more.
 
     Raises
     ------
@@ -80,9 +82,12 @@ def estimates(
     _draw_entropy(ax, [row.entropy for row in rows])
     mi = np.array([row.mi for row in rows])
     se = np.array([row.se for row in rows])
-    known = np.isfinite(se)
+    known = np.isfinite(se) & ~np.array([row.saturated for row in rows])
     half = [interval(0.0, error)[1] for error in se[known]]
     ax.errorbar(np.flatnonzero(known), mi[known], yerr=half, fmt="none", ecolor=color, capsize=3, zorder=2.5)
+    for at, row in enumerate(rows):
+        if row.saturated:
+            draw_no_end(ax, at, row.mi, color)
     label = "estimate (90 % interval)" if known.any() else "estimate"
     ax.plot(np.arange(len(mi)), mi, "o", color=color, zorder=3, label=label)
     ax.set(xticks=np.arange(len(rows)), xlim=(-0.5, len(rows) - 0.5), ylabel="mutual information (bits)")
@@ -102,13 +107,17 @@ def _draw_entropy(ax: "Axes", entropy: list[float]) -> None:
 
 
 class _Row(NamedTuple):
-    """What is drawn in one place: standard error and entropy are NaN if unknown, null values none, one or several."""
+    """What is drawn in one place: standard error and entropy are NaN if unknown, null values none, one or several.
+
+    A saturated estimate is so near the most that its pairs can show that its interval has no upper end.
+    """
 
     name: str
     mi: float
     se: float
     null: NDArray[np.float64]
     entropy: float
+    saturated: bool
 
 
 def _rows(results: "AnnData | Mapping[str, Any] | pd.DataFrame") -> list[_Row]:
@@ -130,14 +139,16 @@ def _named(results: "AnnData | Mapping[str, Any] | pd.DataFrame") -> dict[Any, A
     stored = {key: results.uns[key] for key in results.uns if holds(results, "results", key, "mi", "p", "params")}
     if not stored:
         raise ValueError("`results` holds no estimate in `.uns`. Run `sm.tl.lmi` first.")
-    groups = {key: _groups(one["params"]) for key, one in stored.items()}
+    compared = {key: _compared(one["params"]) for key, one in stored.items()}
     # By what was compared, where that tells them apart.
-    apart = Counter(groups.values())
-    return {key if not groups[key] or apart[groups[key]] > 1 else groups[key]: one for key, one in stored.items()}
+    apart = Counter(compared.values())
+    return {key if not name or apart[name] > 1 else name: stored[key] for key, name in compared.items()}
 
 
-def _groups(params: Mapping[str, Any]) -> str:
-    """The two groups that were compared, as a label."""
+def _compared(params: Mapping[str, Any]) -> str:
+    """The label, or the two groups that were compared; nothing where neither is known."""
+    if "label_key" in params:
+        return " and ".join(dict.fromkeys(spaced(str(name)) for name in np.atleast_1d(params["label_key"])))
     groups = params.get("groups")
     return "" if groups is None else f"{spaced(str(params['groupby']))} {groups[0]} and {groups[1]}"
 
@@ -146,10 +157,11 @@ def _row(name: str, result: Any) -> _Row:
     if isinstance(result, int | float | np.number):
         result = {"mi": float(result)}
     fields = result if isinstance(result, Mapping) else {field: getattr(result, field, None) for field in FIELDS}
-    mi, se, null, entropy, share = (fields.get(field) for field in FIELDS)
+    mi, se, null, entropy, share, ci, ci_high = (fields.get(field) for field in FIELDS)
     if mi is None:
         raise KeyError(f"`results[{name!r}]` has no `mi`; pass a result, its dictionary, or a number of bits.")
     values = np.asarray([] if null is None else null, dtype=np.float64).ravel()
     se, entropy = ("nan" if value is None else value for value in (se, entropy))
     values = values[~np.isnan(values)] if share is None else values[:0]
-    return _Row(name, float(mi), float(se), values, float(entropy))
+    saturated = (ci_high if ci is None else ci[1]) == np.inf
+    return _Row(name, float(mi), float(se), values, float(entropy), saturated)

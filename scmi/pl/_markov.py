@@ -8,7 +8,7 @@ from scmi._docs import with_shared_docs
 from scmi._slots import holds
 from scmi._words import p_in_words
 from scmi.pl._null import draw_null
-from scmi.pl._style import PALETTE, axes_or_new, draw_zero, foreground, open_frame
+from scmi.pl._style import PALETTE, axes_or_new, draw_no_end, draw_zero, foreground, open_frame
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,10 +92,12 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
 
 def _draw_estimate(ax: "Axes", x: float, arm: dict[str, Any], color: str, **style: Any) -> None:
     low, high = arm["ci"]
+    if high == np.inf:
+        draw_no_end(ax, x, arm["mi"], color)
     ax.errorbar(
         x,
         arm["mi"],
-        yerr=None if np.isnan(low) else [[arm["mi"] - low], [high - arm["mi"]]],
+        yerr=None if np.isnan(low) or high == np.inf else [[arm["mi"] - low], [high - arm["mi"]]],
         fmt="o",
         color=color,
         capsize=3,

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's, which colour-blind readers tell apart and which show on white and on black.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
+# Length of the arrow for an interval without an upper end, in points.
+NO_END = 18
+
 
 def shade(number: int) -> str:
     """A colour of the palette, which starts anew where it ends."""
@@ -55,6 +58,12 @@ def check_one_each(name: str, given: Sequence[object], n: int, what: str) -> Non
 def draw_zero(ax: "Axes") -> None:
     """A thin line at zero bits, behind the data."""
     ax.axhline(0, color=foreground(ax), linewidth=0.6, zorder=0.5)
+
+
+def draw_no_end(ax: "Axes", x: float, mi: float, color: str) -> None:
+    """An arrow up from an estimate whose interval has no upper end."""
+    arrow = {"arrowstyle": "<-", "color": color, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (x, mi), xytext=(0, NO_END), textcoords="offset points", arrowprops=arrow, annotation_clip=False)
 
 
 def open_frame(ax: "Axes") -> None:

@@ -134,8 +134,8 @@ def lmi(
     `adata.uns["lmi"]` : dict
         `mi` (bits, the number to report) and `mi_ksg` (bits, the mean of the pMI; both are equal unless `correction`
         says that what KSG misses in many dimensions was added), `se`, `se_parts` and `ci` (standard error and 90 %
-        interval of `mi`), `p` and `null` (the permutation test; a DataFrame with
-        `mi` in bits of every permutation), `missing` (why an error or p is NaN), `drift`
+        interval of `mi`, up to infinity near the most that so many pairs can show), `p` and `null` (the permutation
+        test; a DataFrame with `mi` in bits of every permutation), `missing` (why an error or p is NaN), `drift`
         (DataFrame: `mean` and `sd` in bits of `n_subsets` subsets of `n_pairs` pairs with the `k`-th neighbour, of the
         first pairing), `settled` (whether `mi_ksg` stands still as these vary) and `learning` (`growth` of `mi`
         from half of the barcodes to all and its `se`, what is `expected` with twice as many, in bits, and

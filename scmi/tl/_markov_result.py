@@ -33,7 +33,7 @@ class Estimate(Printed):
     se
         Its standard error in bits.
     ci
-        Its 90 % interval.
+        Its 90 % interval; up to infinity where so many barcodes can show no more.
     p
         Permutation test against independence.
     null
@@ -66,13 +66,15 @@ class Estimate(Printed):
             between=between,
             mi=result.mi_ksg,
             se=result.se,
-            ci=interval(result.mi_ksg, result.se),
+            ci=interval(result.mi_ksg, result.se, saturated=result.ci[1] == np.inf),
             p=result.p,
             null=result.null,
             n_pairs=result.n_pairs,
         )
 
     def __str__(self) -> str:
+        if self._saturated():
+            return f"{self._name()} of at least {self.mi:.3f} bits"
         return f"{self._name()} = {self.mi:.3f}{_plus_minus(self.se)} bits"
 
     def _rows(self) -> dict[str, str]:
@@ -81,7 +83,13 @@ class Estimate(Printed):
     def _name(self) -> str:
         return f"I({self.between[0]}; {self.between[1]})"
 
+    def _saturated(self) -> bool:
+        """Whether so many barcodes can show no more, so that the interval has no upper end."""
+        return self.ci[1] == np.inf
+
     def _bits(self) -> str:
+        if self._saturated():
+            return f"at least {self.mi:.2f} bits"
         return f"{self.mi:.2f} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
 
     def as_uns(self) -> dict[str, Any]:

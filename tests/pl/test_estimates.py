@@ -4,6 +4,7 @@
 - What can't be drawn is named, and leaves no figure behind.
 """
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,6 +37,30 @@ def test_estimates_beside_their_null():
     for error, wrong in ((ValueError, {}), (KeyError, {"a": {"information": 1}}), (KeyError, {"a": None})):
         with pytest.raises(error, match="results"):
             sm.pl.estimates(wrong)
+
+
+def test_what_is_near_the_most_there_is_has_an_arrow_and_no_bar():
+    rows = {"clear": {"mi": 1.0, "se": 0.1, "ci": [0.8, 1.2]}, "most": {"mi": 6.1, "se": 0.01, "ci": [6.0, np.inf]}}
+    table = pd.DataFrame({"mi": [1.0, 6.1], "se": [0.1, 0.01], "ci_high": [1.2, np.inf]}, index=list(rows))
+    for results in (rows, table):
+        ax = sm.pl.estimates(results)
+        (bars,) = ax.containers
+        assert len(bars[2][0].get_segments()) == 1
+        (arrow,) = ax.texts
+        assert arrow.xy == (1, 6.1) and arrow.xyann[1] > 0
+
+
+def test_bars_of_labels_are_called_by_the_label():
+    stored = {"mi": 1.0, "p": 0.01, "entropy": 2.0, "share": 0.5}
+    adata = ad.AnnData(np.zeros((2, 1)))
+    adata.uns["label_mi"] = {**stored, "params": {"label_key": "cell_fate"}}
+    adata.uns["pairs"] = {**stored, "params": {"label_key": ["blood", "tumour"]}}
+    adata.uns["lmi"] = {"mi": 0.5, "p": 0.01, "params": {"groupby": "day", "groups": ["2", "6"]}}
+    names = [text.get_text() for text in sm.pl.estimates(adata).get_xticklabels()]
+    assert sorted(names) == ["blood and tumour", "cell fate", "day 2 and 6"]
+    adata.uns["within"] = {**stored, "params": {"label_key": "cell_fate", "condition_on": "batch"}}
+    names = [text.get_text() for text in sm.pl.estimates(adata).get_xticklabels()]
+    assert {"label_mi", "within"} < set(names)
 
 
 def test_many_permutations_are_a_violin_and_few_are_points():

@@ -94,3 +94,11 @@ def test_nothing_stored(tested):
         with pytest.raises(KeyError, match=r"Run `sm.tl.markov_test` first"):
             sm.pl.markov_test(tested, key=key)
     assert plt.get_fignums() == []
+
+
+def test_an_estimate_near_the_most_there_is_has_an_arrow_and_no_bar(tested):
+    tested.uns["markov_test"]["late_late"]["ci"][1] = np.inf
+    ax = sm.pl.markov_test(tested)
+    assert sum(getattr(text, "xyann", None) == (0, 18) for text in ax.texts) == 1
+    assert np.isfinite(ax.get_ylim()).all()
+    assert [len(bars[2]) for bars in ax.containers] == [1, 0]

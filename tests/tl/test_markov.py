@@ -304,6 +304,14 @@ def test_no_shared_barcode(cells, no_training):
     fails(cells, ValueError, r"No barcode is in all three samples: \d+ are in .* Pass `clones='all'`")
 
 
+def test_an_estimate_near_the_most_there_is_has_no_error():
+    facts = {"between": ("2", "6"), "mi": 5.0, "se": 0.01, "p": 0.01, "null": np.zeros(9), "n_pairs": 300}
+    most, clear = (sm.tl.Estimate(ci=ci, **facts) for ci in ((4.98, np.inf), (4.98, 5.02)))
+    assert str(most) == "I(2; 6) of at least 5.000 bits"
+    assert "<td>at least 5.00 bits</td>" in most._repr_html_()
+    assert str(clear) == "I(2; 6) = 5.000 ± 0.01 bits"
+
+
 def test_empty_time_point(cells, no_training):
     match = r"`times` names 2, but `.obs\['day'\]` has \['2', '6'\]. It holds text: pass '2'\."
     fails(cells, ValueError, match, times=(2, 6))

@@ -6,18 +6,34 @@ import numpy as np
 
 from scmi.typing import Bits
 
-__all__ = ["cautions"]
+__all__ = ["cautions", "is_saturated"]
 
 # KSG of x with itself gives log2 N - 1.3 bits (6.3, 8.6 and 12.0 for N = 200, 1,000 and 10,000), and no more for
 # anything.
 SATURATION = 1.3
-# Gaussians of 5 bits come out as 4.6 from 200 pairs, those of 7 bits as 6.7 from 1,000: a third of a bit too low.
+# Gaussians of 5 bits come out as 4.6 from 200 pairs, those of 7 bits as 6.7 from 1,000: a third of a bit too low, and
+# several standard errors, since these shrink towards the highest (.15 for 3 bits of 50 pairs, .02 for 8).
 NEAR_SATURATION = 1.8
 # 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
 # 16.
 MANY_DIMENSIONS = 20
 # Standard errors by which the mean of the null may lie above 0.
 NULL_ERRORS = 2.0
+
+
+def is_saturated(mi_ksg: float, n_held_out: int) -> bool:
+    """Whether an estimate is so near the most that its pairs can show that the truth may be any number above it.
+
+    Parameters
+    ----------
+    mi_ksg
+        The mean of the pMI, in bits.
+    n_held_out
+        Pairs that KSG saw at once.
+    """
+    highest = np.log2(n_held_out) - SATURATION
+    # Of a few dozen pairs the half is the higher bar: they can hardly show more than what chance gives.
+    return bool(mi_ksg > max(highest - NEAR_SATURATION, highest / 2))
 
 
 def cautions(
@@ -66,10 +82,9 @@ def cautions(
         )
         for side in constant
     ]
-    highest = np.log2(n_held_out) - SATURATION
-    # Of a few dozen pairs the half is the higher bar: they can hardly show more than what chance gives.
-    saturated = mi_ksg > max(highest - NEAR_SATURATION, highest / 2)
+    saturated = is_saturated(mi_ksg, n_held_out)
     if saturated:
+        highest = np.log2(n_held_out) - SATURATION
         found.append(
             (
                 "saturated",

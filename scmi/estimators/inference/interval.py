@@ -1,5 +1,6 @@
 """The error bars and the p-value that every estimate comes with, from the pairs that its models never saw."""
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -113,6 +114,6 @@ def combined(parts: dict[str, float]) -> float:
     return float(np.sqrt(sum(part**2 for part in parts.values())))
 
 
-def interval(mi: float, se: float) -> tuple[float, float]:
-    """Normal interval of 90 % around an estimate."""
-    return mi - Z * se, mi + Z * se
+def interval(mi: float, se: float, *, saturated: bool = False) -> tuple[float, float]:
+    """Normal interval of 90 % around an estimate, without an upper end where these pairs could show no more."""
+    return mi - Z * se, math.inf if saturated else mi + Z * se

@@ -13,7 +13,7 @@ import scmi as sm
 from scmi.estimators import HeldOut, Settings, permutation_test, subsampling_error
 from scmi.estimators.inference import heldout
 from scmi.estimators.inference import interval as module
-from scmi.estimators.inference.interval import combined, error_of_mean, interval, uncertainty
+from scmi.estimators.inference.interval import Z, combined, error_of_mean, interval, uncertainty
 from scmi.estimators.inputs.checks import TooFew
 from scmi.estimators.neighbours.ksg import KSG
 
@@ -52,6 +52,20 @@ def test_estimate_has_an_error_and_a_p_value():
     assert result.missing == {}
     low, high = result.ci
     assert str(result).startswith(f"{result.mi:.2f} bits (90 %: {low:.2f} to {high:.2f}), p = 0.01, 200 pairs")
+
+
+def test_the_most_that_pairs_can_show_has_no_upper_end(tmp_path):
+    """Cells paired with themselves: an interval of no width would say that the number is known."""
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    model = sm.LMI(preset=FAST, n_permutations=9)
+    with pytest.warns(UserWarning, match="nearly deterministic"):
+        result = model.fit(x, x).result_
+    assert result.ci == (result.mi - Z * result.se, np.inf) and 0 < result.se < 0.1
+    said = f"at least {result.mi:.2f} bits, near the most that 200 pairs can show, p = 0.1"
+    assert str(result).startswith(said) and "90 %: " not in str(result)
+    assert "at least" in result._repr_html_() and "to inf" not in result._repr_html_()
+    model.save(tmp_path / "model.npz")
+    assert sm.LMI.load(tmp_path / "model.npz").result_.ci == result.ci
 
 
 @pytest.mark.slow
