@@ -325,7 +325,7 @@ TABLE = [
         ((cells, "day"), {"pair_key": "clone"}, ValueError, "`pair_key` pairs cells of two populations"),
         ((cells, cells), {"label_key": "day", "layer": "x"}, ValueError, "`layer` has no meaning for labels on both"),
         ((cells, "X_map"), {}, ValueError, "`labels` as counts must be finite and not negative"),
-        ((cells, "day"), {"groups_key": "well"}, ValueError, "2 groups; 20 or more are needed"),
+        ((cells, "day"), {"groups_key": "well"}, ValueError, "2 groups of cells have a label; 20 or more are needed"),
         ((cells, "day"), {"groups_key": "wel"}, KeyError, "Did not find 'wel' in `adata.obs` or `adata.obsm`"),
         ((cells, "day"), {"condition_on": "dy"}, KeyError, "Did not find `condition_on='dy'`"),
         ((cells, "day"), {"strata": "dy"}, KeyError, "Did not find `strata='dy'`"),

@@ -1,7 +1,7 @@
 """What labels of cells are told by: the cells' expression, or labels of others with the same barcode."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,25 @@ def label_information(
 ) -> "tuple[AnnData, AnnData] | None": ...
 
 
+@overload
+def label_information(
+    adata_a: "AnnData",
+    adata_b: str | None = None,
+    *,
+    label_key: str | tuple[str, str] | None = None,
+    pair_key: PairKey,
+    groupby: str,
+    groups: Sequence[Any],
+    na_values: object = None,
+    weights: Weights = "barcodes",
+    strata: str | None = None,
+    model: LMI | None = None,
+    rng: Rng = 0,
+    key_added: str = "label_mi",
+    copy: bool = False,
+) -> "AnnData | None": ...
+
+
 @explaining_arguments("model=sm.LMI", LMI)
 @with_shared_docs
 def label_information(
@@ -66,6 +85,8 @@ def label_information(
     *,
     label_key: str | tuple[str, str] | None = None,
     pair_key: PairKey = None,
+    groupby: str | None = None,
+    groups: Sequence[Any] | None = None,
     na_values: object = None,
     weights: Weights = "barcodes",
     groups_key: str | None = None,
@@ -90,12 +111,13 @@ def label_information(
     ``label_information(blood, tumour, label_key="cluster", pair_key="clonotype")`` asks how much the labels of two
     populations tell of each other, through barcodes that their cells share: the mutual information of the table of
     both labels, less what other partners give (:func:`scmi.estimators.shared_label_information`). A cell's pMI is the
-    mean over its partners of log2 p(a, b) / (p(a) p(b)). Expression isn't used.
+    mean over its partners of log2 p(a, b) / (p(a) p(b)). Expression isn't used. Where both populations are in one
+    object, ``groupby="tissue", groups=("blood", "tumour")`` tells them apart, as in :func:`scmi.tl.lmi`.
 
     Parameters
     ----------
     adata_a
-        The cells; or the first population.
+        The cells; or the first population; or both, with ``groupby`` and ``groups``.
     adata_b
         The second population; for one object the name of its labels, which ``label_key=`` may give as well.
     label_key
@@ -104,7 +126,9 @@ def label_information(
         cells x labels, such as those of the fates of a cell's clone mates (:func:`scmi.pp.clone_fates`). For two
         populations also a pair of names ``(key_a, key_b)``.
     {pair_key}
-        For two populations only, as the next two.
+        For two populations only, as the next four.
+    {groupby}
+    {groups}
     {na_values}
     {weights}
     groups_key
@@ -137,7 +161,7 @@ def label_information(
         `share` (of it), `n_cells`, `table` (DataFrame, a row per label), `confusion` (DataFrame, labels x labels) and
         `params`. See :class:`scmi.estimators.LabelResult` and :class:`scmi.estimators.SharedLabelResult`.
 
-    For one object also:
+    For one population also:
 
     `adata.obs["label_mi_pmi_local"]`, `adata.obs["label_mi_pmi_local_se"]` : float Series
         pMI's mean over the 30 cells nearest in principal components, and the standard error of that over groups.
@@ -149,11 +173,12 @@ def label_information(
     `adata.uns["label_mi"]`
         `mi_ksg` and `n_groups`.
 
-    For two populations, in both:
+    For two populations, in both objects, or in the one that holds both:
 
     `adata.uns["label_mi"]`
         `mi_plugin` (the mean of the pMI over couples, before any correction), `n_barcodes`, `side` ("a" or "b"; table
-        and rows of `confusion` are of the labels of this side); with ``strata`` also `strata` (DataFrame, a row each:
+        and rows of `confusion` are of the labels of this side; of one object "a", and `table_b` is that of the other);
+        with ``strata`` also `strata` (DataFrame, a row each:
         `mi`, `se`, `p` and `n_barcodes`) and `mi_pooled` (from one table of all barcodes, of which pMI, `table` and
         `confusion` are).
 
@@ -204,22 +229,25 @@ def label_information(
         "use_rep": use_rep,
         "mask_var": None if isinstance(mask_var, Default) else "",
     }
-    if adata_b is None or isinstance(adata_b, str):
-        if adata_b is not None and label_key is not None:
+    if isinstance(adata_b, str):
+        if label_key is not None:
             raise TypeError(
                 f"`label_key` is given twice, {adata_b!r} and {label_key!r}; the second argument is the other AnnData, "
                 "or the name of the labels of one."
             )
-        name = label_key if adata_b is None else adata_b
-        if not isinstance(name, str):
+        adata_b, label_key = None, adata_b
+    if adata_b is None and groupby is None and groups is None:
+        if not isinstance(label_key, str):
             raise TypeError(
-                f"`label_key` must be the name of the labels in `.obs` or `.obsm`, got {name!r}; a pair of names needs "
-                "`adata_b`."
+                f"`label_key` must be the name of the labels in `.obs` or `.obsm`, got {label_key!r}; a pair of names "
+                "needs `adata_b`, or `groupby` and `groups`."
             )
-        _check_unused(for_pairs, "pairs cells of two populations: pass `adata_b`, or leave it out")
+        _check_unused(
+            for_pairs, "pairs cells of two populations: pass `adata_b`, or `groupby` and `groups`, or leave it out"
+        )
         return label_information_of_cells(
             adata_a,
-            name,
+            label_key,
             groups_key=groups_key,
             strata=strata,
             condition_on=condition_on,
@@ -232,13 +260,15 @@ def label_information(
             copy=copy,
         )
     if label_key is None:
-        raise TypeError("`label_key` is missing: the name of the labels in both objects, or a pair of names.")
+        raise TypeError("`label_key` is missing: the name of the labels in both populations, or a pair of names.")
     _check_unused(for_cells, "has no meaning for labels on both sides, which are paired by `pair_key`: leave it out")
     return label_information_of_pairs(
         adata_a,
         adata_b,
         label_key,
         pair_key=pair_key,
+        groupby=groupby,
+        groups=groups,
         na_values=na_values,
         weights=weights,
         strata=strata,

@@ -1,5 +1,7 @@
 """What labels of two objects tell of each other, through the barcodes that their cells share."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -7,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._logging import logger
-from scmi._slots import check_column, check_is_anndata, check_key_added, check_writable
+from scmi._slots import check_column, check_key_added
 from scmi._version import __version__
 from scmi._writing import Slots, write_together
 from scmi.estimators.inputs.checks import check_choice, seeded
@@ -19,8 +21,10 @@ from scmi.estimators.labels.targets import Targets, as_targets
 from scmi.estimators.lmi import LMI
 from scmi.pp.barcodes import PairKey, of_each_side
 from scmi.pp.pairs import ClonePairs, hold_same_cells, match_clones
+from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._labels_of_cells import labels_of
 from scmi.tl._model import as_model
+from scmi.tl._sides import checked_objects, populations
 from scmi.tl._stored import derived_from, label_numbers, numbered
 from scmi.typing import Bits, Index, Rng
 
@@ -29,12 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["label_information_of_pairs"]
 
-NAMES = ("adata_a", "adata_b")
-
 
 class Labelled(NamedTuple):
-    """The cells of one object that have a label: the object, their rows in it, and their labels."""
+    """The cells of a population that have a label: its name, the object, their rows in it, and their labels."""
 
+    name: str
     target: "AnnData"
     rows: Index
     labels: Targets
@@ -47,10 +50,12 @@ class Labelled(NamedTuple):
 
 def label_information_of_pairs(
     adata_a: "AnnData",
-    adata_b: "AnnData",
+    adata_b: "AnnData | None",
     label_key: str | tuple[str, str],
     *,
     pair_key: PairKey,
+    groupby: str | None,
+    groups: Sequence[Any] | None,
     na_values: object,
     weights: Weights,
     strata: str | None,
@@ -58,15 +63,18 @@ def label_information_of_pairs(
     rng: Rng,
     key_added: str,
     copy: bool,
-) -> "tuple[AnnData, AnnData] | None":
-    """The estimate of :func:`scmi.tl.label_information` for two objects."""
+) -> "AnnData | tuple[AnnData, AnnData] | None":
+    """The estimate of :func:`scmi.tl.label_information` for two populations."""
     n_permutations = as_model(model).n_permutations
     check_key_added(key_added)
     check_choice("weights", weights, Weights)
-    _check(adata_a, adata_b, copy=copy)
+    adata_a, adata_b = checked_objects(adata_a, adata_b, groupby, groups, copy=copy, expression=False)
     keys = of_each_side("label_key", label_key)
-    a, b = (_labelled(adata, key, name) for adata, key, name in zip((adata_a, adata_b), keys, NAMES, strict=True))
-    found = match_clones(a.cells, b.cells, pair_key, na_values=na_values, same_cells=False)
+    a, b = (
+        _labelled(*cells, key) for cells, key in zip(populations(adata_a, adata_b, groupby, groups), keys, strict=True)
+    )
+    with nullcontext() if groups is None else naming_alternatives(adata_a, str(groupby), groups, pair_key, na_values):
+        found = match_clones(a.cells, b.cells, pair_key, na_values=na_values, names=(a.name, b.name), same_cells=False)
     if pair_key is not None and hold_same_cells(found.pairing, a.cells, b.cells):
         raise ValueError(
             "`adata_a` and `adata_b` hold the same cells, by name and barcode, and a cell's label tells itself. Pass "
@@ -80,6 +88,8 @@ def label_information_of_pairs(
     asked = {
         "label_key": label_key,
         "pair_key": pair_key,
+        "groupby": groupby,
+        "groups": groups,
         "na_values": na_values,
         "weights": weights,
         "strata": strata,
@@ -87,47 +97,31 @@ def label_information_of_pairs(
         "rng": seed,
         "version": __version__,
     }
-    if copy:
-        a, b = (side._replace(target=side.target.copy()) for side in (a, b))
     params = {name: value if isinstance(value, str | int) else _listed(value) for name, value in asked.items()}
-    write_together(*(_slots(side, i, result, key_added, params) for i, side in enumerate((a, b))))
-    return (a.target, b.target) if copy else None
+    of_a, of_b = (_slots(side, i, result, key_added, params) for i, side in enumerate((a, b)))
+    if adata_b is None:
+        write_together(_joined(of_a, of_b, b.rows, key_added))
+    else:
+        write_together(of_a, of_b)
+    if not copy:
+        return None
+    return adata_a if adata_b is None else (adata_a, adata_b)
 
 
-def _check(adata_a: "AnnData", adata_b: "AnnData", *, copy: bool) -> None:
-    """Check the objects that will be written to."""
-    for adata, name in zip((adata_a, adata_b), NAMES, strict=True):
-        check_is_anndata(adata, name)
-        if copy and adata.isbacked:
-            raise ValueError(
-                f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written "
-                f"to; or load it, `{name} = {name}.to_memory()`."
-            )
-        if not copy:
-            check_writable(adata, name)
-    if adata_a is adata_b:
-        raise ValueError(
-            "`adata_a` and `adata_b` are the same object, in which a cell's label tells itself. Pass two populations, "
-            'such as `adata[adata.obs["tissue"] == "blood"].copy()` and the same of another tissue.'
-        )
-
-
-def _labelled(adata: "AnnData", key: str, name: str) -> Labelled:
-    labels = as_targets(labels_of(adata, key, name))
-    rows = np.flatnonzero(labels.shares.sum(axis=1) > 0)
-    if not len(rows):
+def _labelled(name: str, adata: "AnnData", rows: Index, key: str) -> Labelled:
+    given = labels_of(adata, key, name)
+    labels = as_targets(given.iloc[rows] if hasattr(given, "iloc") else given[rows])
+    labelled = np.flatnonzero(labels.shares.sum(axis=1) > 0)
+    if not len(labelled):
         raise ValueError(f"No cell of `{name}` has a label in {key!r}, given as `label_key`.")
-    return Labelled(adata, rows, labels._replace(shares=labels.shares[rows]))
+    return Labelled(name, adata, rows[labelled], labels._replace(shares=labels.shares[labelled]))
 
 
 def _strata(a: Labelled, b: Labelled, found: ClonePairs, column: str) -> Strata:
     """The stratum of each barcode, which all cells that carry it on either side must have in common."""
     pairing, labels, barcode = found.pairing, [], []
-    for side, name, indptr, rows in (
-        (a, NAMES[0], pairing.indptr_x, pairing.rows_x),
-        (b, NAMES[1], pairing.indptr_y, pairing.rows_y),
-    ):
-        check_column(side.target, "strata", column, f"{name}.obs")
+    for side, indptr, rows in ((a, pairing.indptr_x, pairing.rows_x), (b, pairing.indptr_y, pairing.rows_y)):
+        check_column(side.target, "strata", column, f"{side.name}.obs")
         labels.append(side.target.obs[column].to_numpy(dtype=object, na_value=np.nan)[side.rows[rows]])
         barcode.append(np.repeat(np.arange(len(pairing)), np.diff(indptr)))
     where = f"`.obs[{column!r}]`, given as `strata`,"
@@ -167,6 +161,13 @@ def _slots(side: Labelled, i: int, result: SharedLabelResult, key: str, params: 
         stale_var=[name for name in of_genes if name in adata.var.columns],
         stale_uns=derived_from(adata, key),
     )
+
+
+def _joined(of_a: Slots, of_b: Slots, rows_b: Index, key: str) -> Slots:
+    """What is written of two populations of one object: each cell's pMI, and one result with the tables of both."""
+    of_a.obs[f"{key}_pmi"][rows_b] = of_b.obs[f"{key}_pmi"][rows_b]
+    of_a.uns[key]["table_b"] = of_b.uns[key]["table"]
+    return of_a
 
 
 def _spread(values: Bits, rows: Index, n: int) -> NDArray[np.float64]:

@@ -67,8 +67,9 @@ def checked_objects(
     groups: Sequence[Any] | None,
     *,
     copy: bool,
+    expression: bool = True,
 ) -> tuple["AnnData", "AnnData | None"]:
-    """Check the objects that will be written to, and copy them if asked."""
+    """Check the objects that will be written to, and copy them if asked; without ``expression`` they need no genes."""
     check_is_anndata(adata_a, "adata_a")
     if adata_b is None and (groupby is None or groups is None):
         if groupby is not None:
@@ -92,7 +93,7 @@ def checked_objects(
         if adata is None:
             continue
         check_is_anndata(adata, name)
-        if 0 in adata.shape:
+        if adata.n_obs == 0 or (expression and adata.n_vars == 0):
             raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
         if not copy:
             check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
