@@ -158,8 +158,9 @@ def label_information(
         pMI in bits; NaN for cells without a label, or of two populations without a partner.
     `adata.uns["label_mi"]` : dict
         `mi`, `se`, `ci` (90 %), `p` and `null`, `entropy` (of the label; of two populations the smaller of both) and
-        `share` (of it), `n_cells`, `table` (DataFrame, a row per label), `confusion` (DataFrame, labels x labels) and
-        `params`. See :class:`scmi.estimators.LabelResult` and :class:`scmi.estimators.SharedLabelResult`.
+        `share` (of it), `n_cells`, `table` (DataFrame, a row per label), `confusion` (DataFrame, labels x labels, in
+        bits; of two populations -inf for labels that are never together) and `params`. See
+        :class:`scmi.estimators.LabelResult` and :class:`scmi.estimators.SharedLabelResult`.
 
     For one population also:
 

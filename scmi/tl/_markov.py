@@ -118,7 +118,8 @@ def markov_test(
 
     Returns
     -------
-    The result, which prints itself in three lines, or four where the samples' depths differ. Also sets
+    The result, which prints itself in three lines, and in a further one each where the samples' depths differ, and
+    where barcodes are fewer than 100: then it says what difference these could show. Also sets
 
     `adata.uns["markov_test"]` : dict
         The same as a dict, for :func:`scmi.pl.markov_test`: `early_late` and `late_late` (each `mi`, `se`, `ci`, `p`,

@@ -18,6 +18,10 @@ __all__ = ["Estimate", "MarkovTest"]
 
 # A difference is told of as one where p is at most this.
 LEVEL = 0.05
+# Of fewer barcodes the result says what they can't show; the table of the level (docs/inference.md) begins at 343.
+FEW = 100
+# Standard errors that a difference must have to be seen at that level four times in five: 1.64 and .84.
+SEEN = 2.49
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -212,8 +216,18 @@ class MarkovTest(Printed):
                 f"{p_in_words(self.p)}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
                 *self._about_depth(),
+                *self._about_number(),
             ]
         )
+
+    def _about_number(self) -> list[str]:
+        """What so few barcodes can't show, where they are few."""
+        n = self.late_late.n_pairs
+        if n >= FEW:
+            return []
+        if np.isnan(self.se):
+            return [f"Few barcodes: of {n} no error can be told, and so nothing of the difference."]
+        return [f"Few barcodes: of {n}, a difference below {SEEN * self.se:.1f} bits would mostly go unseen."]
 
     def _about_depth(self) -> list[str]:
         """What unequal depths make of the difference, where they are."""
@@ -237,6 +251,8 @@ class MarkovTest(Printed):
         if not np.isnan(self.p):
             rows["p, one-sided"] = p_in_words(self.p, "")
         rows["estimated from"] = f"{self.late_late.n_pairs:,} barcodes"
+        if about_number := self._about_number():
+            rows["caution"] = about_number[0]
         if self.depth_matched is not None:
             lower = self.depth_matched
             rows[f"difference at {lower.depth:,} counts per cell"] = f"{lower.difference:+.2f} bits"

@@ -30,6 +30,14 @@ CONDITIONS = {
 }
 
 
+# About 100 and 40 barcodes.
+OF_FEW = {
+    "memory, 100 barcodes": {"memory": True, "n_clones": 440},
+    "memory, 40 barcodes": {"memory": True, "n_clones": 185},
+}
+N_RUNS_OF_FEW = 16
+
+
 def experiment(seed, *, memory, n_clones, early_depth=DEPTH):
     """Days 2 and 6 after the recipe; day 2 sequenced at a depth of its own."""
     # Another depth measures the same cells.
@@ -54,7 +62,7 @@ def boundary(seed, n_clones=350, rho=0.9):
 
 def run(condition, seed):
     """One data set and its test, as a row of a table."""
-    options = CONDITIONS[condition]
+    options = (CONDITIONS | OF_FEW)[condition]
     test = sm.tl.markov_test(
         boundary(seed) if options is None else experiment(seed, **options),
         pair_key="clone",
@@ -95,3 +103,10 @@ def test_rejects_memory_and_nothing_else(condition):
         assert rejects >= 0.8
     else:  # at the boundary 5 % are expected, and 100 runs tell that to 2 %
         assert rejects <= (0.1 if condition == "boundary" else 0.05)
+
+
+@pytest.mark.parametrize("condition", OF_FEW)
+def test_power_of_few_barcodes(condition):
+    table = pd.DataFrame([run(condition, seed) for seed in range(N_RUNS_OF_FEW)])
+    print(f"\n{summary(table).to_string()}\nwithout an error: {table['p'].isna().sum()}")
+    assert np.mean(table["p"] <= 0.05) >= (0.8 if "100" in condition else 0.1)

@@ -34,6 +34,39 @@ def traced():
     return adata
 
 
+def two_stretches(n, gap, window):
+    """Pseudotimes 0 to 1 and, a gap later, as long again."""
+    rng = np.random.default_rng(0)
+    t = np.r_[rng.uniform(size=n), 1 + gap + rng.uniform(size=n)]
+    adata = ad.AnnData(obs=pd.DataFrame({"pt": t, "lmi_pmi": rng.normal(size=2 * n)}, index=map(str, range(2 * n))))
+    adata.uns["lmi"] = {"params": {}}
+    sm.tl.pmi_trend(adata, "pt", window=window, n_resamples=20)
+    return adata
+
+
+@pytest.mark.parametrize(("n", "gap", "window", "broken"), [(300, 1.0, 100, True), (300, 0.2, 100, False)])
+def test_nothing_is_drawn_where_there_are_no_cells(n, gap, window, broken):
+    adata = two_stretches(n, gap, window)
+    line = sm.pl.pmi_trend(adata).lines[1]
+    x, y = line.get_data()
+    assert (len(x) - 2 * n, np.isnan(x).sum()) == ((1, 1) if broken else (0, 0))
+    if broken:
+        (at,) = np.flatnonzero(np.isnan(x))
+        assert x[at - 1] <= 1 and x[at + 1] >= 1 + gap
+        assert np.isfinite([y[at - 1], y[at + 1]]).all()
+    np.testing.assert_array_equal(y[~np.isnan(x)], adata.uns["lmi_trend"]["cells"]["mean"])
+
+
+@pytest.mark.parametrize("window", [5, 40])
+def test_a_tail_that_thins_out_is_one_curve(window):
+    t = np.random.default_rng(0).exponential(size=120)
+    adata = ad.AnnData(obs=pd.DataFrame({"pt": t, "lmi_pmi": np.sin(t)}, index=map(str, range(120))))
+    adata.uns["lmi"] = {"params": {}}
+    sm.tl.pmi_trend(adata, "pt", window=window, n_resamples=20)
+    x, y = sm.pl.pmi_trend(adata).lines[1].get_data()
+    assert not np.isnan(x[: np.flatnonzero(~np.isnan(y))[-1]]).any()
+
+
 def labels(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 

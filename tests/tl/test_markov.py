@@ -168,7 +168,7 @@ def test_controls_that_cannot_be_made(cells, quick_lmi):
     assert test.ceiling is None
     assert "no barcoded cell" in test.missing["ceiling"]
     assert test.depth_matched is None
-    assert str(test).endswith("Controls: none")
+    assert "Controls: none" in str(test).splitlines()
     for share, told in ((0.5, True), (-3.5, False), (1.3, False), (np.nan, False)):
         assert ("of what sisters share" in str(replace(test, share=share))) is told
     alone = sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_permutations=0))
@@ -302,6 +302,16 @@ def test_no_shared_barcode(cells, no_training):
     odd = clone.isin(sorted(clone.dropna().unique())[::2])
     cells.obs["clone"] = clone.where(~(early & odd) & ~((cells.obs["well"] == "1") & ~odd))
     fails(cells, ValueError, r"No barcode is in all three samples: \d+ are in .* Pass `clones='all'`")
+
+
+def test_of_few_barcodes_it_says_what_they_can_show():
+    arm = sm.tl.Estimate(between=("2", "6"), mi=0.5, se=0.1, ci=(0.3, 0.7), p=0.01, null=np.zeros(9), n_pairs=37)
+    test = {"early_late": arm, "difference": 0.1, "ci": (-0.3, 0.5), "p": 0.3, "share": 0.2, "missing": {}}
+    few, enough = (sm.tl.MarkovTest(late_late=replace(arm, n_pairs=n), se=0.25, **test) for n in (37, 100))
+    said = "Few barcodes: of 37, a difference below 0.6 bits would mostly go unseen."
+    assert str(few).splitlines()[-1] == said and said in few._repr_html_()
+    assert "Few barcodes" not in str(enough) + enough._repr_html_()
+    assert str(replace(few, se=np.nan)).endswith("of 37 no error can be told, and so nothing of the difference.")
 
 
 def test_an_estimate_near_the_most_there_is_has_no_error():

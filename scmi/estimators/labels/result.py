@@ -121,8 +121,9 @@ class SharedLabelResult(Printed):
         of its couples, corrected; of -log2 ``p`` that there are) and its standard error ``se``, ``mi`` (what it adds to
         ``mi_pooled``), ``n_barcodes``.
     confusion
-        Labels of the first side x labels of the second: log2 p(a, b) / q(a, b) in bits; -inf for couples that are never
-        seen, NaN for those that can't be, since no stratum has both.
+        Labels of the first side x labels of the second: log2 p(a, b) / q(a, b) in bits; -inf (the logarithm of 0) for
+        couples that are never seen, which add nothing to ``mi``, and NaN for those that can't be, since no stratum has
+        both.
     strata
         A row per stratum: ``stratum``, ``n_barcodes``, ``mi``, ``se`` and ``p`` of its barcodes alone; NaN for fewer
         than five, where labels are too many for them, or where those of a side are all alike.
