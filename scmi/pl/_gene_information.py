@@ -46,7 +46,9 @@ def gene_information(
     Genes are in the order of the table, least p first: p says how surely a gene is predicted better than with other
     partners, and R2, which pays for a wrong scale as well, how well. A gene of larger R2 may therefore stand below.
     A dot per gene at its held-out R2, filled where its q-value is at most ``q`` and hollow elsewhere, beside a tick at
-    the R2 that 5 % of the permutations of the partners reach. With ``pseudotime``, the genes' expression along it,
+    the R2 that 5 % of the permutations of the partners reach. Ticks lie below 0: a prediction made for another cell is
+    worse than the mean, the more so the more predictions vary. What counts is how far a dot is to the right of its
+    tick, even where both are below 0. With ``pseudotime``, the genes' expression along it,
     beside the dots.
 
     Parameters
