@@ -112,4 +112,4 @@ def _way_out(name: str, value: Any, own: list[str], part: _Part | None) -> str:
 def _said_of(explained: Callable[..., Any], name: str) -> str:
     """What the docstring says of a parameter, in one line."""
     found = re.search(rf"^{name}\n((?:    .*\n)+)", inspect.getdoc(explained) or "", re.MULTILINE)
-    return "." if found is None else ": " + _ROLE.sub(r"`\1`", " ".join(found[1].split()))
+    return "." if found is None else ": " + _ROLE.sub(r"`\1`", " ".join(found[1].split())).replace("``", "`")

@@ -777,7 +777,7 @@ def test_barcodes_that_may_not_part(experiment, fails):
     matrix = several_barcodes_per_cell(experiment)
     matrix[np.flatnonzero(matrix.any(axis=1))[0]] = 1
     experiment.obsm["X_clone"] = matrix
-    match = "pairs belong to one group and may not part.* give each cell one barcode"
+    match = "pairs belong to one group and may not part.* Give each cell one barcode"
     fails(ValueError, match, experiment, pair_key="X_clone", groupby="day", groups=("2", "6"))
 
 
