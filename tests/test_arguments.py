@@ -30,6 +30,11 @@ def test_every_tool_names_the_nearest_parameter(tool):
         tool(None, **{f"{name}s": 1})
 
 
+def test_the_function_of_arrays_knows_its_own_parameters():
+    with pytest.raises(TypeError, match=r"^lmi has no parameter 'group'\. Did you mean 'groups'\?$"):
+        sm.lmi([], [], group=[])
+
+
 def test_what_makes_a_model_says_so_too():
     for make in (sm.LMI, lambda **params: sm.lmi([], [], **params)):
         with pytest.raises(

@@ -1,5 +1,6 @@
 """Latent mutual information of plain arrays: the one configuration of an estimate, and the one-call function."""
 
+import inspect
 from dataclasses import replace
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._progress import progress_bar
 from scmi._warnings import warn
+from scmi._words import did_you_mean
 from scmi.estimators.inference.attribution import FeatureInformation, held_out_information
 from scmi.estimators.inputs.checks import as_codes, check_same_length, seeded
 from scmi.estimators.inputs.feature_names import check_aligned, feature_names
@@ -257,6 +259,12 @@ def lmi(
     >>> sm.lmi(x, y, rng=0).mi > 0.3
     True
     """
+    own = [name for name in inspect.signature(lmi).parameters if name != "params"]
+    for name in params.keys() - inspect.signature(LMI).parameters:
+        # LMI itself would not know of these.
+        near = did_you_mean(name, own, 1)
+        if near:
+            raise TypeError(f"lmi has no parameter {name!r}.{near}")
     model = LMI(**params)
     check_aligned(x=x, y=y, groups=groups, strata=strata)  # one-hot columns have lost their row names
     columns_x, columns_y = one_hot(x, "x"), one_hot(y, "y")
