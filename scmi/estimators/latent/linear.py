@@ -135,7 +135,11 @@ def leading_axes(
         axes_x = torch.linalg.qr(times(axes_y))[0]
         axes_y, back = torch.linalg.qr(transposed_times(axes_x))
     left, values, right = torch.linalg.svd(back)
-    return (axes_x @ right.T)[:, :n_axes], values[:n_axes], (axes_y @ left)[:, :n_axes]
+    axes_x, axes_y = axes_x @ right.T, axes_y @ left
+    # Rounding decides which of an axis's two ends is up; the longest entry is to point up, so that latents of the same
+    # data are not each other's mirror images.
+    up = axes_x.gather(0, axes_x.abs().argmax(dim=0)[None]).sign()
+    return (axes_x * up)[:, :n_axes], values[:n_axes], (axes_y * up)[:, :n_axes]
 
 
 def fit_linear(x: Rows, y: Rows, pairs: Draw, axes: Axes, kind: Kind = "linear") -> LatentModel:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from scmi.estimators.inputs.pairing import rowwise
 from scmi.estimators.latent import linear
-from scmi.estimators.latent.linear import fit_axes, fit_linear
+from scmi.estimators.latent.linear import axes_of, fit_axes, fit_linear
 
 
 def test_axes_are_the_singular_vectors_of_the_cross_covariance(sides, unscaled, generator):
@@ -51,3 +52,14 @@ def test_cutting_batches_anew_changes_nothing(sides, rows, monkeypatch):
     monkeypatch.setattr(linear, "MAX_BYTES", 0)
     for one, other in zip(kept, fit_axes(x, y, pairs, 3, torch.Generator().manual_seed(0)), strict=True):
         assert torch.equal(one, other)
+
+
+def test_axes_point_up_whatever_rounding_says(generator):
+    rng = np.random.default_rng(3)
+    # Five values that stand out, so that four rounds find them.
+    matrix = torch.tensor(rng.normal(size=(40, 5)) * [9, 7, 5, 3, 2] @ rng.normal(size=(5, 30)), dtype=torch.float32)
+    axes_x, values, axes_y = axes_of(matrix, 5, generator)
+    longest = axes_x.gather(0, axes_x.abs().argmax(dim=0)[None])
+    assert bool((longest > 0).all())
+    # Both ends of an axis turn together.
+    torch.testing.assert_close(matrix @ axes_y, axes_x * values, rtol=1e-3, atol=1e-3)
