@@ -1,10 +1,9 @@
-"""Prints every table of reading_results.md: ``python docs/reading_results.py``, a few minutes on one core."""
+"""Prints the tables of reading_results.md, but that of cells: ``python docs/reading_results.py``, a few minutes."""
 
 import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import KDTree
 
 import scmi as sm
 
@@ -97,28 +96,6 @@ def nearly_the_same():
     show("Nearly deterministic", pd.DataFrame(rows))
 
 
-def which_cells():
-    """How far the pMI of a cell depends on the training, and how near it comes to the simulated one."""
-    adata = sm.datasets.lineage(rng=0)
-    sm.pp.recipe_lmi(adata)
-    pmi = []
-    for seed in range(4):
-        sm.tl.lmi(adata, **DAYS, model=sm.LMI(n_permutations=0), rng=seed)
-        pmi.append(adata.obs["lmi_pmi"].to_numpy())
-    chosen = (adata.obs["day"] == "2").to_numpy() & np.isfinite(pmi[0])
-    truth = adata.obs["true_pmi"].to_numpy()[chosen]
-    pmi = np.array(pmi)[:, chosen]
-    places = adata.obsm["X_spring"][chosen]
-    rows = []
-    for n in (1, 15, 50, 100):
-        near = KDTree(places).query(places, k=[*range(1, n + 1)])[1]
-        means, true = pmi[:, near].mean(axis=2), truth[near].mean(axis=1)
-        between = np.corrcoef(means)[np.triu_indices(len(means), 1)]
-        with_truth = [np.corrcoef(one, true)[0, 1] for one in means]
-        rows.append({"mean over": n, "two seeds": between.mean(), "with the simulated pMI": np.mean(with_truth)})
-    show(f"Correlation of pMI, {chosen.sum()} cells of day 2", pd.DataFrame(rows).round(2))
-
-
 def inequality():
     """The Markov test where the truth is known, and where the measurement of the early cells is poor."""
     rows = []
@@ -147,6 +124,5 @@ def inequality():
 if __name__ == "__main__":
     batches()
     nearly_the_same()
-    which_cells()
     inequality()
     how_many_clones()
