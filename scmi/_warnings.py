@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["one_of_a_kind", "user_stacklevel", "warn"]
+__all__ = ["about", "one_of_a_kind", "user_stacklevel", "warn"]
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 _given: ContextVar[set[str] | None] = ContextVar("given", default=None)
+_about: ContextVar[str] = ContextVar("about", default="")
 
 
 def user_stacklevel() -> int:
@@ -38,9 +39,22 @@ def one_of_a_kind() -> Iterator[None]:
         _given.reset(token)
 
 
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Within, warnings end with the name of the estimate that they are about, and each estimate gives its own."""
+    token = _about.set(name)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
 def warn(kind: str, message: str) -> None:
     """Warn the user of something, by the name of its kind."""
-    given = _given.get()
+    given, name = _given.get(), _about.get()
+    if name:
+        # At the end: filters match how a message begins.
+        kind, message = f"{name}: {kind}", f"{message} (This is about {name}.)"
     if given is not None:
         if kind in given:
             return

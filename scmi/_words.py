@@ -12,6 +12,8 @@ __all__ = ["EstimateInWords", "Printed", "bits_in_words", "did_you_mean", "in_tw
 
 # Smaller ones are the tail of an approximation.
 LEAST_P = 1e-6
+# Of estimates that may be chance nothing is forecast.
+CHANCE = 0.05
 
 
 class Printed:
@@ -40,8 +42,8 @@ def p_in_words(p: float, sign: str = "= ") -> str:
 
 
 def bits_in_words(ends: Sequence[float]) -> str:
-    """From where to where."""
-    return f"{ends[0]:.2f} to {ends[1]:.2f}"
+    """A number of bits, or from where to where; not "-0.00"."""
+    return " to ".join(f"{round(float(end), 2) + 0.0:.2f}" for end in ends)
 
 
 def did_you_mean(key: object, names: Iterable[object], most: int = 3) -> str:
@@ -78,7 +80,8 @@ class EstimateInWords:
     entropy
         The most there is to know, in bits, where a side holds labels.
     expected
-        What twice as much should give, in bits, where the estimate is a lower bound.
+        What twice as much should give, in bits, where the estimate is a lower bound. Nothing is forecast where there
+        may be any number of bits above it, nor of what may be chance.
 
     Examples
     --------
@@ -89,8 +92,8 @@ class EstimateInWords:
     >>> EstimateInWords(mi=0.98, ci=(0.78, 1.18), p=0.001, **facts).sentence()
     '0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes'
     >>> facts["counted"] = "300 pairs"
-    >>> EstimateInWords(mi=6.15, ci=(6.14, np.inf), p=0.001, **facts).sentence()
-    'at least 6.15 bits, near the most that 300 pairs can show, p = 0.001'
+    >>> EstimateInWords(mi=5.15, ci=(5.09, np.inf), p=0.001, **facts).sentence()
+    'at least 5.15 bits, more than 300 pairs can show in full, p = 0.001'
     """
 
     mi: float
@@ -110,27 +113,31 @@ class EstimateInWords:
         if not np.isnan(self.entropy):
             parts[0] += f" of the {self.entropy:.2f} that the labels hold"
         if self._saturated:
-            parts.append(f"near the most that {self.counted} can show")
+            parts.append(f"more than {self.counted} can show in full")
         if not np.isnan(self.p):
             parts.append(f"p {p_in_words(self.p)}")
         if not self._saturated:
             parts.append(self.counted)
-        if self.expected is None:
+        if self._forecast is None:
             return ", ".join(parts)
-        return f"{', '.join(parts)}; a lower bound: twice as many should give {bits_in_words(self.expected)}"
+        return f"{', '.join(parts)}; a lower bound: twice as many should give {bits_in_words(self._forecast)}"
 
     @property
     def _saturated(self) -> bool:
         return self.ci[1] == np.inf
 
+    @property
+    def _forecast(self) -> Sequence[float] | None:
+        return None if self._saturated or self.p > CHANCE else self.expected
+
     def _bits(self) -> str:
-        return f"{'at least ' if self._saturated else ''}{self.mi:.2f} bits"
+        return f"{'at least ' if self._saturated else ''}{bits_in_words([self.mi])} bits"
 
     def rows(self) -> dict[str, str]:
         """Names and values."""
         rows = {"mutual information": self._bits()}
         if self._saturated:
-            rows["90 % interval"] = "none: near the most that so many can show"
+            rows["90 % interval"] = "none: more than so many can show in full"
         elif not np.isnan(self.ci[0]):
             rows["90 % interval"] = f"{bits_in_words(self.ci)} bits"
         if not np.isnan(self.entropy):
@@ -138,9 +145,9 @@ class EstimateInWords:
         if not np.isnan(self.p):
             rows["p"] = p_in_words(self.p, "")
         rows["estimated from"] = self.counted
-        if self.expected is not None:
-            rows["a lower bound"] = f"twice as many should give {bits_in_words(self.expected)} bits"
+        if self._forecast is not None:
+            rows["a lower bound"] = f"twice as many should give {bits_in_words(self._forecast)} bits"
         if self.mi != self.mi_ksg:
-            rows["before correction"] = f"{self.mi_ksg:.2f} bits"
+            rows["before correction"] = f"{bits_in_words([self.mi_ksg])} bits"
         rows["correction"] = self.correction
         return rows

@@ -52,7 +52,7 @@ def test_what_makes_a_model_says_so_too():
 def test_what_is_missing_is_said_in_the_words_of_its_documentation(adata=None):
     with pytest.raises(TypeError) as caught:
         sm.tl.conditional_information(adata, "phase")
-    said = "conditional_information needs `model`: The model that `scmi.tl.lmi` was given, as it left it."
+    said = "conditional_information needs `model`: The `scmi.LMI` that `scmi.tl.lmi` was called with"
     assert str(caught.value).startswith(said)
     with pytest.raises(TypeError, match="markov_test needs `times`: Its two values, early and late"):
         sm.tl.markov_test(adata, pair_key="clone", time_key="day")

@@ -164,6 +164,7 @@ def cross_fit(
         except TooFew as reason:
             missing["p"] = str(reason)
     se, n_counted = combined(parts), min(KSG_PAIRS, len(samples[0][0]))
+    saturated = correction.beyond or is_saturated(correction.mi, mi_ksg, n_counted)
     result = LMIResult(
         mi=correction.mi,
         mi_ksg=mi_ksg,
@@ -171,7 +172,7 @@ def cross_fit(
         correction=correction.reason,
         se=se,
         se_parts=parts,
-        ci=interval(correction.mi, se, saturated=is_saturated(mi_ksg, n_counted)),
+        ci=interval(correction.mi, se, saturated=saturated),
         p=p,
         null=null,
         missing=missing,
@@ -197,11 +198,14 @@ def cross_fit(
     )
     constant = [side for side, scale in zip("xy", sides.scales, strict=True) if not (scale.factor > 0).any()]
     for caution in cautions(
+        correction.mi,
         mi_ksg,
         se,
         null,
+        n_pairs,
         n_counted,
         max(fold.n_latent for fold in folds),
+        saturated=saturated,
         kept=found.kept,
         constant=constant,
         improving=any(fold.history.improving for fold in folds if fold.model.kind == "network"),

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["latent"]
 
-# Of the variance: axes that hardly vary must not be blown up.
-RIDGE = 1e-3
-
 Points = NDArray[np.float64]
 
 
@@ -35,10 +32,14 @@ def latent(
 ) -> "Axes":
     """Paired axes of the two latent spaces: what relatives have in common, as the model sees it.
 
-    A dot per pair, at its first cell's and its second cell's place on canonical axis number ``axis`` of their latent
-    spaces. The spaces are those of the first fold. The axes are found on the pairs that it was trained with, and the
-    pairs that it never saw are drawn, so that their correlation, in the title, is not fitted. (After a single split,
-    as in the paper, there are only the held-out pairs to find axes on.)
+    A dot per pair, at its first cell's and its second cell's place on shared axis number ``axis`` of their latent
+    spaces: the two directions along which partners vary most together (of greatest covariance). The spaces are those of
+    the first fold. The axes are found on the pairs that it was trained with, and the pairs that it never saw are drawn,
+    so that their correlation, in the title, is not fitted. (After a single split, as in the paper, there are only the
+    held-out pairs to find axes on.)
+
+    It is one axis of one split. The estimate is of all axes and splits together, and sees curves, too: believe its p
+    where the two differ.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def latent(
         What :func:`scmi.tl.lmi` was given.
     {key}
     axis
-        Which of the canonical axes, 1 the most correlated.
+        Which of the shared axes, 1 that of greatest covariance.
     {color}
     {ax}
 
@@ -80,14 +81,14 @@ def latent(
         raise ValueError(f"`axis` is {axis}, but the latent spaces have {z_a.shape[1]} dimensions.")
     drawn = pairs["fold"].to_numpy() == 0
     fitted = drawn if drawn.all() else ~drawn
-    u, v = _canonical(z_a, z_b, fitted, axis)
+    u, v = _shared(z_a, z_b, fitted, axis)
     ax = axes_or_new(ax)
     size = float(np.clip(8_000 / drawn.sum(), 2, 20))
     ax.scatter(u[drawn], v[drawn], s=size, color=color, alpha=0.5, linewidths=0, rasterized=True)
     params = adata_a.uns[key]["params"]
     split = params.get("groupby")
     names = ("first cell", "second cell") if split is None else [f"{split} {group}" for group in params["groups"]]
-    ax.set(xlabel=f"{names[0]}, canonical axis {axis}", ylabel=f"{names[1]}, canonical axis {axis}")
+    ax.set(xlabel=f"{names[0]}, shared axis {axis}", ylabel=f"{names[1]}, shared axis {axis}")
     r = np.corrcoef(u[drawn], v[drawn])[0, 1]
     ax.set_title(f"r = {r:.2f}, {int(drawn.sum()):,} held-out pairs", fontsize="medium")
     open_frame(ax)
@@ -106,13 +107,13 @@ def _of(adata: "AnnData", cells: "pd.Series[str]", name: str, key: str) -> Point
     return np.asarray(adata.obsm[f"X_{key}"][rows], dtype=np.float64)
 
 
-def _canonical(x: Points, y: Points, fitted: NDArray[np.bool_], axis: int) -> tuple[Points, Points]:
-    """Places of all pairs on one pair of canonical axes, in standard deviations of the fitted pairs."""
-    white = []
-    for z in (x, y):
-        centred = z - z[fitted].mean(axis=0)
-        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(centred[fitted].T)))
-        white.append(centred @ (vectors / np.sqrt(values + RIDGE * values.max())))
-    left, _, right = np.linalg.svd(white[0][fitted].T @ white[1][fitted])
-    u, v = white[0] @ left[:, axis - 1], white[1] @ right[axis - 1]
+def _shared(x: Points, y: Points, fitted: NDArray[np.bool_], axis: int) -> tuple[Points, Points]:
+    """Places of all pairs on one pair of axes of greatest covariance, in standard deviations of the fitted pairs.
+
+    Not canonical axes, which scale all directions alike: those of the least variance, in which training pairs agree by
+    chance, would come first (r of -.1 to .1 in held-out pairs of 200 barcodes that share .3 bits, where these have .5).
+    """
+    x, y = x - x[fitted].mean(axis=0), y - y[fitted].mean(axis=0)
+    left, _, right = np.linalg.svd(x[fitted].T @ y[fitted])
+    u, v = x @ left[:, axis - 1], y @ right[axis - 1]
     return u / u[fitted].std(), v / v[fitted].std()

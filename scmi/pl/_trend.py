@@ -167,7 +167,8 @@ def _draw_onset(
         label = f"onset {at}, {p}\n({first} to {last})"
         ax.axvline(onset["onset"], bottom, color=color, linestyle="--", linewidth=1.2, label=label)
     else:
-        ax.plot([], [], color="none", label=f"onset {at}, beyond the curve,\n{p} ({first} to {last})")
+        side = "before" if onset["onset"] < ends[0] else "after"
+        ax.plot([], [], color="none", label=f"onset {side} the curve, {p}\n({first} to {last})")
 
 
 def _draw_rug(ax: "Axes", rug: list[tuple[str, Any, "pd.Series[float]"]], share: float) -> None:

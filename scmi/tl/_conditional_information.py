@@ -12,7 +12,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
 from scmi._version import __version__
-from scmi._words import p_in_words
+from scmi._words import bits_in_words, p_in_words
 from scmi.estimators.inference.conditional import conditional_test
 from scmi.estimators.inputs.checks import TooFew, seeded
 from scmi.estimators.lmi import LMI
@@ -52,7 +52,8 @@ def conditional_information(
     on
         ``.obs`` column of labels, or columns of numbers (cell cycle scores, depth), of the first population.
     model
-        The model that :func:`scmi.tl.lmi` was given, as it left it. Its ``n_permutations`` are made.
+        The :class:`scmi.LMI` that :func:`scmi.tl.lmi` was called with (``model=model``); the call has left its trained
+        latent spaces in it, which are used again. As many permutations are made as its ``n_permutations``.
     {key}
     {rng}
     key_added
@@ -104,7 +105,7 @@ def conditional_information(
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
     names = " and ".join(covariate.names)
-    logger.info("%.2f bits are left beyond %s, p %s", found["mi"], names, p_in_words(found["p"]))
+    logger.info("%s bits are left beyond %s, p %s", bits_in_words([found["mi"]]), names, p_in_words(found["p"]))
     adata.uns[f"{key}_conditional" if key_added is None else key_added] = {
         "on": covariate.names,
         **found,

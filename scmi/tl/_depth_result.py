@@ -16,6 +16,8 @@ __all__ = ["PLATEAU", "DepthScaling"]
 
 # The share of what unlimited depth would tell from which on more depth is hardly worth its price.
 PLATEAU = 0.9
+# An interval of where that is whose ends differ by more than this factor leaves it open.
+VAGUE = 20.0
 # Of the fit, an estimate's doubt grows with this power of how much shallower than today's its depth is.
 NEARNESS = 0.25
 N_DRAWS = 300
@@ -126,13 +128,14 @@ class DepthScaling(Printed):
                 "cell. Sequence deeper."
             )
         low, high = self.depth_90_ci
-        near = low <= self.depth <= high
-        verdict = (
-            "about where the plateau begins" if near else "on the plateau" if self.plateau else "below the plateau"
-        )
+        if low <= self.depth <= high:
+            vague = not high / low < VAGUE
+            verdict = "and whether that is the plateau can't be told" if vague else "about where the plateau begins"
+        else:
+            verdict = "on the plateau" if self.plateau else "below the plateau"
         return (
-            f"{self.i_max:.2f} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of the noise "
-            f"beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, "
+            f"{bits_in_words([self.i_max])} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of "
+            f"the noise beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, "
             f"{verdict}, at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
 

@@ -88,7 +88,7 @@ class Interactions(Printed):
 
     def _rows(self) -> dict[str, str]:
         rows = {
-            "between partners": f"{self.mi:.2f} bits",
+            "between partners": f"{bits_in_words([self.mi])} bits",
             "where shuffled": f"{bits_in_words((self.null.min(), self.null.max()))} bits",
         }
         return rows | {f"AUC, {kind} negatives": f"{mean:.2f}" for kind, mean in self.auc["mean"].items()}

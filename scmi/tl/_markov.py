@@ -20,7 +20,7 @@ from scmi._slots import (
     holds,
     layer_names,
 )
-from scmi._warnings import one_of_a_kind
+from scmi._warnings import about, one_of_a_kind
 from scmi.estimators.crossfit import cross_fit
 from scmi.estimators.inference.comparison import Comparison, compare
 from scmi.estimators.inputs.checks import TooFew, seeded
@@ -170,22 +170,23 @@ def markov_test(
         def test(matrices: Sequence[Matrix], before: int, *, common_scale: bool) -> Comparison:
             own_rng = np.random.default_rng(seed)
             estimate_seed, error_seed = (int(number) for number in own_rng.integers(2**63, size=2))
-            early_late, late_late = (
-                cross_fit(
-                    matrices[i],
-                    matrices[2],
-                    pairings[i],
-                    model,
-                    rng=np.random.default_rng(estimate_seed),  # the same splits for both
-                    progress=after(tick, model.n_trainings * (before + i)),
-                    common_scale=common_scale,
-                )
-                for i in (0, 1)
-            )
-            return compare(early_late, late_late, paired=clones == "shared", rng=np.random.default_rng(error_seed))
+            both = []
+            for i in (0, 1):
+                with about(f"I({names[i]}; {names[2]})"):
+                    estimate = cross_fit(
+                        matrices[i],
+                        matrices[2],
+                        pairings[i],
+                        model,
+                        rng=np.random.default_rng(estimate_seed),  # the same splits for both
+                        progress=after(tick, model.n_trainings * (before + i)),
+                        common_scale=common_scale,
+                    )
+                both.append(estimate)
+            return compare(both[0], both[1], paired=clones == "shared", rng=np.random.default_rng(error_seed))
 
-        compared = test([side.matrix for side in sides], 0, common_scale=use_rep is not None)
         names = (early.name, late.name, sister.name)
+        compared = test([side.matrix for side in sides], 0, common_scale=use_rep is not None)
         lower = None
         rows = [early.rows, late.rows, sister.rows]
         if counts_layer is not None:
@@ -200,6 +201,7 @@ def markov_test(
                 second,
                 pair_key,
                 na_values,
+                name="; ".join(well.name for well in early_wells),
                 among=shared if clones == "shared" else None,
                 model=model,
                 common_scale=use_rep is not None,
@@ -312,6 +314,7 @@ def _ceiling(
     pair_key: PairKey,
     na_values: object,
     *,
+    name: str,
     among: pd.Index | None,
     model: LMI,
     common_scale: bool,
@@ -327,9 +330,10 @@ def _ceiling(
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
         check_enough(pairing, model.k, MORE_CELLS)
-        result, _ = cross_fit(
-            first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
-        )
+        with about(f"ceiling I({name})"):
+            result, _ = cross_fit(
+                first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
+            )
     except TooFew as reason:
         return None, str(reason)
     return result, ""

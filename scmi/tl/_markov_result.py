@@ -78,13 +78,15 @@ class Estimate(Printed):
 
     def __str__(self) -> str:
         if self._saturated():
-            return f"{self._name()} of at least {self.mi:.3f} bits"
-        return f"{self._name()} = {self.mi:.3f}{_plus_minus(self.se)} bits"
+            return f"{self.name} of at least {self.mi:.3f} bits"
+        return f"{self.name} = {self.mi:.3f}{_plus_minus(self.se)} bits"
 
     def _rows(self) -> dict[str, str]:
-        return {self._name(): self._bits(), "estimated from": f"{self.n_pairs:,} barcodes"}
+        return {self.name: self._bits(), "estimated from": f"{self.n_pairs:,} barcodes"}
 
-    def _name(self) -> str:
+    @property
+    def name(self) -> str:
+        """As a formula."""
         return f"I({self.between[0]}; {self.between[1]})"
 
     def _saturated(self) -> bool:
@@ -93,8 +95,8 @@ class Estimate(Printed):
 
     def _bits(self) -> str:
         if self._saturated():
-            return f"at least {self.mi:.2f} bits"
-        return f"{self.mi:.2f} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
+            return f"at least {bits_in_words([self.mi])} bits"
+        return f"{bits_in_words([self.mi])} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
 
     def as_uns(self) -> dict[str, Any]:
         """In types that h5ad and zarr can hold."""
@@ -199,7 +201,8 @@ class MarkovTest(Printed):
     def __str__(self) -> str:
         low, high = self.ci
         # Below 0 and above 1 it is noise or the absence of a violation, and no share of anything.
-        share = f", {self.share:.0%} of what sisters share" if 0 < self.share <= 1 else ""
+        shown = 0 < self.share <= 1 and not self._poor_early()
+        share = f", {self.share:.0%} of what sisters share" if shown else ""
         controls = []
         if self.depth_matched is not None:
             lower = self.depth_matched
@@ -215,10 +218,24 @@ class MarkovTest(Printed):
                 f"Difference {self.difference:+.3f} bits (90 % interval {low:.3f} to {high:.3f}, one-sided p "
                 f"{p_in_words(self.p)}){share}",
                 f"Controls: {'; '.join(controls) or 'none'}",
+                *self._about_ceiling(),
                 *self._about_depth(),
                 *self._about_number(),
             ]
         )
+
+    def _poor_early(self) -> bool:
+        """Whether early sisters, who have only just divided, share less than late ones."""
+        return self.ceiling is not None and self.ceiling.mi < self.late_late.mi
+
+    def _about_ceiling(self) -> list[str]:
+        """What a low ceiling makes of the difference."""
+        if not self._poor_early():
+            return []
+        return [
+            "The ceiling is below what late sisters share: the early time is measured too poorly (or its barcodes are "
+            "wrong), which makes such a difference by itself. Nothing is said about memory."
+        ]
 
     def _about_number(self) -> list[str]:
         """What so few barcodes can't show, where they are few."""
@@ -244,7 +261,7 @@ class MarkovTest(Printed):
         return [f"{told}, not enough to explain the difference, which is there at equal depth too."]
 
     def _rows(self) -> dict[str, str]:
-        rows = {arm._name(): arm._bits() for arm in (self.early_late, self.late_late)}
+        rows = {arm.name: arm._bits() for arm in (self.early_late, self.late_late)}
         rows["difference"] = f"{self.difference:+.2f} bits" + (
             "" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})"
         )
@@ -257,7 +274,9 @@ class MarkovTest(Printed):
             lower = self.depth_matched
             rows[f"difference at {lower.depth:,} counts per cell"] = f"{lower.difference:+.2f} bits"
         if self.ceiling is not None:
-            rows[f"ceiling {self.ceiling._name()}"] = self.ceiling._bits()
+            rows[f"ceiling {self.ceiling.name}"] = self.ceiling._bits()
+        if about_ceiling := self._about_ceiling():
+            rows["about the ceiling"] = about_ceiling[0]
         return rows
 
     def as_uns(self) -> dict[str, Any]:
@@ -279,4 +298,4 @@ class MarkovTest(Printed):
 
 
 def _plus_minus(se: float) -> str:
-    return "" if np.isnan(se) else f" ± {se:.1g}"
+    return "" if np.isnan(se) else f" ± {se:#.2g}"

@@ -128,7 +128,7 @@ def lmi_matrix(
     model = as_model(model)
     check_key_added(key_added)
     check_is_anndata(adata, "adata")
-    check_writable(adata, "adata", ", or the whole AnnData with `groupby=` and `groups=`")
+    check_writable(adata, "adata", ", or the whole AnnData")
     if 0 in adata.shape:
         raise ValueError(f"`adata` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
     chosen = _groups(adata, groupby, groups)

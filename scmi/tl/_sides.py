@@ -96,7 +96,8 @@ def checked_objects(
         if adata.n_obs == 0 or (expression and adata.n_vars == 0):
             raise ValueError(f"`{name}` is empty: {adata.n_obs} cells x {adata.n_vars} genes.")
         if not copy:
-            check_writable(adata, name, ", or the whole AnnData with `groupby=` and `groups=`")
+            whole = "" if adata_b is None else ", or the whole AnnData with `groupby=` and `groups=`"
+            check_writable(adata, name, whole)
         elif adata.isbacked:
             raise ValueError(
                 f"`{name}` is backed by a file, and a copy would load it. Leave out `copy`: the file is not written "

@@ -1,6 +1,7 @@
 """The promises of the picture of two latent spaces.
 
-- Pairs that were held out are drawn, on canonical axes of the others; correlations are those of what was made up.
+- Pairs that were held out are drawn, on axes of greatest covariance of the others; correlations are those of what was
+  made up.
 - Mistakes are named.
 """
 
@@ -45,4 +46,4 @@ def test_latent_of_an_estimate(estimated):
     ax = sm.pl.latent(estimated)
     pairs = estimated.uns["lmi"]["pairs"]
     assert len(ax.collections[0].get_offsets()) == (pairs["fold"] == 0).sum()
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("day 2, canonical axis 1", "day 6, canonical axis 1")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("day 2, shared axis 1", "day 6, shared axis 1")

@@ -53,7 +53,7 @@ def test_what_is_drawn(tested):
     violins = [body for body in ax.collections if isinstance(body, mpl.collections.PolyCollection)]
     spans = [np.ptp(body.get_paths()[0].vertices[:, 1]) for body in violins]
     np.testing.assert_allclose(spans, [0.2, 0.2])
-    assert ax.texts[-1].get_text() == "+0.70\n± 0.1\nbits\np = 3e-05"
+    assert ax.texts[-1].get_text() == "+0.70\n± 0.12\nbits\np = 3e-05"
     assert [label.get_text().split("\n")[0] for label in ax.get_xticklabels()] == ["2", "6, well 1"]
     assert ax.get_ylabel() == "mutual information (bits)"
     assert ax.get_ylim()[0] < -0.1 and ax.get_ylim()[1] > 1.16

@@ -103,7 +103,7 @@ def test_an_onset_beyond_the_curve_is_told_and_not_drawn(traced):
     (span,) = ax.patches
     drawn = span.get_extents().transformed(ax.transData.inverted()).intervalx
     assert drawn == pytest.approx((curve.min(), 0.5))
-    assert labels(ax)[1] == "onset 0.00, beyond the curve,\np = 0.02 (0.00 to 0.50)"
+    assert labels(ax)[1] == "onset before the curve, p = 0.02\n(0.00 to 0.50)"
     onset.loc["0", "ci_high"] = 0.002
     assert len(sm.pl.pmi_trend(traced, "pt").patches) == 0
 

@@ -319,7 +319,27 @@ def test_an_estimate_near_the_most_there_is_has_no_error():
     most, clear = (sm.tl.Estimate(ci=ci, **facts) for ci in ((4.98, np.inf), (4.98, 5.02)))
     assert str(most) == "I(2; 6) of at least 5.000 bits"
     assert "<td>at least 5.00 bits</td>" in most._repr_html_()
-    assert str(clear) == "I(2; 6) = 5.000 ± 0.01 bits"
+    assert str(clear) == "I(2; 6) = 5.000 ± 0.010 bits"
+
+
+def test_a_ceiling_below_the_late_sisters_is_said_to_spoil_the_test():
+    late = sm.tl.Estimate(between=("6", "6'"), mi=0.5, se=0.1, ci=(0.3, 0.7), p=0.01, null=np.zeros(9), n_pairs=200)
+    facts = {"early_late": replace(late, mi=0.1), "late_late": late, "difference": 0.4, "ci": (0.2, 0.6), "p": 1e-5}
+    facts |= {"se": 0.1, "share": 0.8, "missing": {}}
+    said = "measured too poorly"
+    for mi, poor in ((0.4, True), (0.6, False)):
+        test = sm.tl.MarkovTest(ceiling=replace(late, between=("2", "2'"), mi=mi), **facts)
+        assert (said in str(test)) == (said in test._repr_html_()) == poor
+        assert ("80% of what sisters share" in str(test)) != poor
+
+
+def test_warnings_name_their_estimate(_cells, quick_lmi):
+    with pytest.warns(UserWarning, match="not settled") as caught:
+        sm.tl.markov_test(_cells[False].copy(), **HOW, model=quick_lmi(n_permutations=0))
+    assert all(
+        str(w.message).endswith(("(This is about I(2; 6, well 2).)", "(This is about I(6, well 1; 6, well 2).)"))
+        for w in caught
+    )
 
 
 def test_empty_time_point(cells, no_training):

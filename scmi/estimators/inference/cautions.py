@@ -14,6 +14,9 @@ SATURATION = 1.3
 # Gaussians of 5 bits come out as 4.6 from 200 pairs, those of 7 bits as 6.7 from 1,000: a third of a bit too low, and
 # several standard errors, since these shrink towards the highest (.15 for 3 bits of 50 pairs, .02 for 8).
 NEAR_SATURATION = 1.8
+# A correction holds longer (5.97 of 6 bits in one, three or six dimensions of 1,000 pairs, 5.03 of 5 in six of 400),
+# and is too small from here on: 6.55 of 8 bits of 1,000 pairs, 4.44 of 6.36 of 250, 8.34 of 10 of 2,000.
+NEAR_CORRECTED = 1.3
 # 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
 # 16.
 MANY_DIMENSIONS = 20
@@ -21,28 +24,38 @@ MANY_DIMENSIONS = 20
 NULL_ERRORS = 2.0
 
 
-def is_saturated(mi_ksg: float, n_held_out: int) -> bool:
+def highest_of(n_held_out: int) -> float:
+    """About the most that KSG gives of so many pairs that it sees at once, in bits."""
+    return float(np.log2(n_held_out) - SATURATION)
+
+
+def is_saturated(mi: float, mi_ksg: float, n_held_out: int) -> bool:
     """Whether an estimate is so near the most that its pairs can show that the truth may be any number above it.
 
     Parameters
     ----------
+    mi
+        The estimate in bits, corrected or not.
     mi_ksg
         The mean of the pMI, in bits.
     n_held_out
         Pairs that KSG saw at once.
     """
-    highest = np.log2(n_held_out) - SATURATION
+    highest = highest_of(n_held_out)
     # Of a few dozen pairs the half is the higher bar: they can hardly show more than what chance gives.
-    return bool(mi_ksg > max(highest - NEAR_SATURATION, highest / 2))
+    return mi_ksg > max(highest - NEAR_SATURATION, highest / 2) or mi > highest - NEAR_CORRECTED
 
 
 def cautions(
+    mi: float,
     mi_ksg: float,
     se: float,
     null: Bits,
+    n_pairs: int,
     n_held_out: int,
     n_latent: int,
     *,
+    saturated: bool,
     kept: float,
     constant: Sequence[str],
     improving: bool,
@@ -53,16 +66,22 @@ def cautions(
 
     Parameters
     ----------
+    mi
+        The estimate in bits.
     mi_ksg
         The mean of the pMI, in bits.
     se
         Standard error of the estimate.
     null
         What permuted partners give.
+    n_pairs
+        All pairs of different barcodes.
     n_held_out
-        Pairs that KSG saw at once.
+        Those that KSG saw at once.
     n_latent
         Largest number of latent dimensions of a side.
+    saturated
+        Whether more may be shared than the pairs can show.
     kept
         The share of pairs that a permutation leaves as they are, on average.
     constant
@@ -82,15 +101,14 @@ def cautions(
         )
         for side in constant
     ]
-    saturated = is_saturated(mi_ksg, n_held_out)
     if saturated:
-        highest = np.log2(n_held_out) - SATURATION
         found.append(
             (
                 "saturated",
-                f"{mi_ksg:.2f} bits is close to the {highest:.1f} bits that {n_held_out:,} pairs can show at most: the "
-                "dependence is nearly deterministic (or the same samples are on both sides, or listed twice), and the "
-                "true information may be much higher. Use more pairs.",
+                f"So much is shared that {n_pairs:,} pairs can't show it all (at most about "
+                f"{highest_of(n_held_out):.1f} bits): the dependence is nearly deterministic or spread over many "
+                "dimensions (or the same samples are on both sides, or listed twice), and the true information may be "
+                f"much higher than {mi:.2f} bits. Use more pairs.",
             )
         )
     # Permutations within blocks leave some partners where they are.

@@ -1,7 +1,7 @@
 """What KSG falls short by when latents are Gaussian, and whether they are Gaussian enough to say so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Correction:
         Why it was corrected or not.
     se
         What the correction adds to the standard error, in bits; 0 where none is.
+    beyond
+        Whether the bound is near the most that it can show, so that there may be any number of bits above ``mi``.
     """
 
     mi: float
@@ -43,6 +45,7 @@ class Correction:
     bound: float
     reason: str
     se: float = 0.0
+    beyond: bool = False
 
 
 def correct(
@@ -83,7 +86,8 @@ def correct(
     if bound <= plain:
         return _withheld(mi_ksg, plain, bound, "no sign that any information is missed")
     if bound > min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT:
-        return _withheld(mi_ksg, plain, bound, "so much is shared that these pairs can't tell how much is missed")
+        why = "so much is shared that these pairs can't tell how much is missed"
+        return replace(_withheld(mi_ksg, plain, bound, why), beyond=True)
     shift, variance = (float(part) for part in weights @ [gaussian_shortfall(x, y, ksg, rng) for x, y in samples])
     if shift <= 0:
         return _withheld(mi_ksg, plain, bound, "of data of this shape no information is missed")

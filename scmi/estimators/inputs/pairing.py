@@ -223,7 +223,7 @@ def check_enough(pairing: Pairing, k: int, more: str = "more samples") -> None:
     if n < needed:
         raise TooFew(
             f"Only {n} pairs to estimate from; at least {needed} are needed, since half of them train the models and "
-            f"the other half is estimated. Use {more}."
+            f"the other half is estimated. Use {more}{' or a smaller k' if needed > MIN_PAIRS else ''}."
         )
     sizes = np.unique(pairing.groups, return_counts=True)[1]
     if sizes.max() > MAX_SHARE * n:

@@ -163,14 +163,14 @@ class SharedLabelResult(Printed):
 def _sentence(result: LabelResult | SharedLabelResult, counted: str) -> str:
     p = "" if np.isnan(result.p) else f", p {p_in_words(result.p)}"
     return (
-        f"{result.mi:.2f} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
+        f"{bits_in_words([result.mi])} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
         f"{result.share:.2f}{p}, {counted}"
     )
 
 
 def _rows(result: LabelResult | SharedLabelResult, counted: str) -> dict[str, str]:
     rows = {
-        "mutual information": f"{result.mi:.2f} bits",
+        "mutual information": f"{bits_in_words([result.mi])} bits",
         "90 % interval": f"{bits_in_words(result.ci)} bits",
         "entropy of the labels": f"{result.entropy:.2f} bits",
         "share": f"{result.share:.2f}",

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 import scmi as sm
-from scmi.estimators.inference.cautions import cautions
+from scmi.estimators.inference.cautions import cautions, is_saturated
 
 PLAIN = {
+    "mi": 1.2,
     "mi_ksg": 1.0,
     "se": 0.05,
     "null": np.array([0.02, -0.03, 0.04]),
+    "n_pairs": 2000,
     "n_held_out": 1000,
     "n_latent": 8,
+    "saturated": False,
     "kept": 0.01,
     "constant": [],
     "improving": False,
@@ -22,14 +25,20 @@ PLAIN = {
 
 def test_nothing_to_say():
     assert cautions(**PLAIN) == []
+
+
+def test_how_near_is_too_near():
     # Ten pairs, whose estimate moves by .3 bits by chance, can show 2.
-    assert cautions(**PLAIN | {"mi_ksg": 0.3, "n_held_out": 10}) == []
+    assert not is_saturated(0.3, 0.3, 10)
+    # A thousand can show 8.7; what is corrected holds a little longer.
+    assert is_saturated(6.9, 6.9, 1000) and not is_saturated(6.8, 6.8, 1000)
+    assert is_saturated(7.4, 4.0, 1000) and not is_saturated(7.3, 4.0, 1000)
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"mi_ksg": 7.0}, "nearly deterministic"),
+        ({"saturated": True}, "2,000 pairs can't show it all (at most about 8.7 bits)"),
         ({"constant": ["y"]}, "All rows of y are the same"),
         ({"null": np.array([0.1, 0.15, 0.2])}, "Permuted partners give 0.15 bits where they should give 0"),
         ({"null": np.array([0.1, 0.15, 0.2]), "se": np.nan}, "Permuted partners give 0.15 bits"),

@@ -61,7 +61,7 @@ def test_the_most_that_pairs_can_show_has_no_upper_end(tmp_path):
     with pytest.warns(UserWarning, match="nearly deterministic"):
         result = model.fit(x, x).result_
     assert result.ci == (result.mi - Z * result.se, np.inf) and 0 < result.se < 0.1
-    said = f"at least {result.mi:.2f} bits, near the most that 200 pairs can show, p = 0.1"
+    said = f"at least {result.mi:.2f} bits, more than 200 pairs can show in full, p = 0.1"
     assert str(result).startswith(said) and "90 %: " not in str(result)
     assert "at least" in result._repr_html_() and "to inf" not in result._repr_html_()
     model.save(tmp_path / "model.npz")
