@@ -186,6 +186,11 @@ def gather_tutorials() -> None:
             (target / name).write_text(text)
 
 
+def point_at_copies(app: Any, name: str, source: list[str]) -> None:
+    """Links of these pages lead to tutorials where they are in the repository; here they are followed to the copy."""
+    source[0] = source[0].replace("](../tutorials/", "](tutorials/")
+
+
 def describe_figures(app: Any, doctree: nodes.document) -> None:
     """What a cell draws has no words of its own; the name of a file would stand for them."""
     for image in doctree.findall(nodes.image):
@@ -194,6 +199,7 @@ def describe_figures(app: Any, doctree: nodes.document) -> None:
 
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("source-read", point_at_copies)
     app.connect("doctree-read", describe_figures)
     app.connect("autodoc-process-bases", hide_private_bases)
     app.connect("autodoc-process-docstring", document_constants)

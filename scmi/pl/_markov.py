@@ -76,7 +76,7 @@ def markov_test(adata: "AnnData", *, key: str = "markov_test", ax: "Axes | None"
     if "ceiling" in stored:
         ceiling = stored["ceiling"]
         between = "; ".join(ceiling["between"])
-        ax.axhline(ceiling["mi"], color=foreground(ax), linestyle=":", linewidth=1, label=f"ceiling: I({between})")
+        ax.axhline(ceiling["mi"], color=PALETTE[2], linestyle=":", linewidth=1.5, label=f"ceiling: I({between})")
     _draw_difference(ax, stored)
     ax.set_xlim(-0.5, 1.75)
     ax.set_xticks([0, 1], ["\nto\n".join(arm["between"]) for arm in arms])

@@ -135,8 +135,8 @@ class DepthScaling(Printed):
             verdict = "on the plateau" if self.plateau else "below the plateau"
         return (
             f"{bits_in_words([self.i_max])} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of "
-            f"the noise beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of them, "
-            f"{verdict}, at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
+            f"the noise beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of "
+            f"them, {verdict}, at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
 
     def _rows(self) -> dict[str, str]:

@@ -81,14 +81,19 @@ class Interactions(Printed):
         low, high = (by_kind.quantile(q) for q in INTERVAL)
         return pd.DataFrame({"mean": by_kind.mean(), "sd": by_kind.std(), "low": low, "high": high})
 
+    @property
+    def _least(self) -> str:
+        """Of an estimate without an upper end."""
+        return "at least " if self.estimate.ci[1] == np.inf else ""
+
     def __str__(self) -> str:
         auc = ", ".join(f"AUC {mean:.3f} ({kind} negatives)" for kind, mean in self.auc["mean"].items())
         null = f"{self.null.min():.3f} to {self.null.max():.3f}"
-        return f"{self.mi:.3f} bits between partners ({null} where shuffled), {auc}"
+        return f"{self._least}{self.mi:.3f} bits between partners ({null} where shuffled), {auc}"
 
     def _rows(self) -> dict[str, str]:
         rows = {
-            "between partners": f"{bits_in_words([self.mi])} bits",
+            "between partners": f"{self._least}{bits_in_words([self.mi])} bits",
             "where shuffled": f"{bits_in_words((self.null.min(), self.null.max()))} bits",
         }
         return rows | {f"AUC, {kind} negatives": f"{mean:.2f}" for kind, mean in self.auc["mean"].items()}
