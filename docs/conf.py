@@ -186,6 +186,14 @@ def gather_tutorials() -> None:
             (target / name).write_text(text)
 
 
+def spread_tutorials(app: Any, env: Any, names: list[str]) -> None:
+    """Put the tutorials, which take minutes, apart: processes read these pages in parts of the list."""
+    tutorials = [name for name in names if name.startswith("tutorials/")]
+    others = [name for name in names if name not in tutorials]
+    middle, half = (len(tutorials) + 1) // 2, len(others) // 2
+    names[:] = [*tutorials[:middle], *others[:half], *tutorials[middle:], *others[half:]]
+
+
 def point_at_copies(app: Any, name: str, source: list[str]) -> None:
     """Links of these pages lead to tutorials where they are in the repository; here they are followed to the copy."""
     source[0] = source[0].replace("](../tutorials/", "](tutorials/")
@@ -199,6 +207,7 @@ def describe_figures(app: Any, doctree: nodes.document) -> None:
 
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("env-before-read-docs", spread_tutorials)
     app.connect("source-read", point_at_copies)
     app.connect("doctree-read", describe_figures)
     app.connect("autodoc-process-bases", hide_private_bases)

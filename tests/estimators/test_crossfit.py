@@ -97,6 +97,7 @@ def test_many_pairings_of_clones():
     np.testing.assert_array_equal(result.pairs.row_x // 2, result.pairs.barcode)
 
 
+@pytest.mark.slow
 def test_mi_is_the_number_to_report():
     x, y = gaussian(600, 40, 1.0, 0)
     wide, noise = np.random.default_rng(0).normal(size=(2, 600, 6))

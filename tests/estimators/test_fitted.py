@@ -81,6 +81,7 @@ def test_new_pairs_of_gaussians(d):
     assert model.pmi(x_new, y_new).mean() == pytest.approx(truth.mean(), abs=0.1)
 
 
+@pytest.mark.slow
 def test_new_pairs_at_independence():
     x, y, x_new, y_new = np.random.default_rng(0).normal(size=(4, 5000, 2))
     model = sm.LMI(preset=Settings(hidden=(8,), max_steps=1), n_splits=1, n_permutations=0).fit(x, y)

@@ -21,6 +21,7 @@ def test_roc():
             sm.pl.roc(labels, scores)
 
 
+@pytest.mark.slow
 def test_of_interactions():
     """The mean curves and bands of a result are drawn as they are."""
     rng = np.random.default_rng(0)

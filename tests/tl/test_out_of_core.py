@@ -122,6 +122,7 @@ def test_dask_in_any_slot(cells, how, slot):
     assert isinstance(adata.X, da.Array)
 
 
+@pytest.mark.slow
 def test_large_dask_arrays(cells, budget, how):
     adata = cells.copy()
     adata.X = lazy(cells.X)

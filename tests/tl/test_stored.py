@@ -2,10 +2,13 @@
 
 import sys
 
+import pytest
+
 import scmi as sm
 from tests._interrupts import interrupted_at, state
 
 
+@pytest.mark.slow
 def test_an_interrupted_estimate(days, quick_lmi):
     """The whole of `store`, where both objects hold an earlier estimate and what was derived from it."""
     from scmi.tl import _stored

@@ -15,7 +15,7 @@ SATURATION = 1.3
 # several standard errors, since these shrink towards the highest (.15 for 3 bits of 50 pairs, .02 for 8).
 NEAR_SATURATION = 1.8
 # A correction holds longer (5.97 of 6 bits in one, three or six dimensions of 1,000 pairs, 5.03 of 5 in six of 400),
-# and is too small from here on: 6.55 of 8 bits of 1,000 pairs, 4.44 of 6.36 of 250, 8.34 of 10 of 2,000.
+# and is too small from here on: 6.55 of 8 bits of 1,000 pairs, 4.44 of 6.40 of 250, 8.34 of 10 of 2,000.
 NEAR_CORRECTED = 1.3
 # 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
 # 16.

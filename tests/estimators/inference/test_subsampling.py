@@ -36,6 +36,7 @@ def test_error_is_the_spread_over_data_sets(samples):
     assert np.sqrt(np.mean(errors**2)) / estimates.std(ddof=1) == pytest.approx(1.1, abs=0.25)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_mean_estimate(samples):
     estimates, errors = samples.T
     covered = np.abs(estimates - estimates.mean()) < 1.645 * errors

@@ -49,6 +49,7 @@ def test_pmi_is_that_of_the_pair(estimate):
     assert np.corrcoef(result.pmi, truth)[0, 1] > 0.8
 
 
+@pytest.mark.slow
 @BOTH
 def test_symmetries(estimate):
     """Sides may be swapped and rows permuted, up to the spread of another training; columns scaled, exactly."""
