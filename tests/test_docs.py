@@ -35,8 +35,12 @@ SHOWN = [
     if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("scmi.estimators.")
 ]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Critics, and all plots at once.
-SLOW = {"gallery.md", "labels.md", "peers.md", "proteins.md", "scmi.infonce", "scmi.mine", "scmi.tl.interactions"}
+# Critics, all plots at once, an estimate at each of several depths.
+SLOW = {
+    *("README.md", "depth.md", "gallery.md", "labels.md", "peers.md", "proteins.md"),
+    *("scmi.infonce", "scmi.mine", "scmi.pl.depth_scaling", "scmi.pl.label_information"),
+    *("scmi.tl.DepthScaling", "scmi.tl.depth_scaling", "scmi.tl.interactions", "scmi.tl.label_information"),
+}
 
 
 def in_time(value, name):

@@ -69,6 +69,7 @@ def test_scale_truth_agrees_with_adaptive_quadrature():
     assert scale_information(0.0) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_scale_shows_in_no_mean():
     sample = datasets.scale_only(N, 1, bits=0.5)
     x, y = sample.x[:, 0], sample.y[:, 0]

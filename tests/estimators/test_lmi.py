@@ -78,6 +78,7 @@ def test_same_numbers_however_many_jobs_and_wherever_they_run():
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.slow
 def test_results_are_ready_for_json_whatever_kind_of_numbers_were_given():
     x, y = gaussian(60, 5, 1.0, 0)
     settings = Settings(

@@ -103,6 +103,7 @@ def test_held_out_proteins_are_nowhere_in_training():
         assert not (names(x) | names(y)) & names(held)
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers():
     embeddings, pairs = world(n=60)
     options = {"n_repeats": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}

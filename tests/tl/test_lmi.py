@@ -894,6 +894,7 @@ def test_implausible_barcode_warns_at_the_line_of_the_user(days, two):
 # What comes out
 
 
+@pytest.mark.slow
 def test_shuffled_barcodes_give_next_to_no_information():
     # Measured over seeds 0 to 4 at 700 clones: 0.26 to 0.39 bits real (sd 0.05), -0.02 to 0.04 shuffled (sd 0.02). The
     # bounds are 4 sd below the mean of the first, and 5 sd about 0 for the second.

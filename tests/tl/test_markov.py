@@ -154,6 +154,7 @@ def test_equal_depth_compares_genes_whatever_the_data_are(cells, quick_lmi):
     assert genes.depth_matched.difference == places.depth_matched.difference
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers(cells, quick_lmi):
     first, again, other = (
         sm.tl.markov_test(cells, **HOW, model=quick_lmi(n_pairings=3, n_permutations=0), rng=seed) for seed in (1, 1, 2)
@@ -228,6 +229,7 @@ def test_three_wells(cells, no_training):
     )
 
 
+@pytest.mark.slow
 def test_cells_without_a_well_are_left_out(cells, quick_lmi):
     """Late cells of unknown well belong to neither sister sample; early ones serve, whatever their well."""
     late = np.flatnonzero(cells.obs["day"] == "6")

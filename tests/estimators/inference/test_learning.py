@@ -77,6 +77,7 @@ def test_what_is_expected_of_twice_the_barcodes():
     assert unknown.levelled and np.isnan(unknown.expected).all()
 
 
+@pytest.mark.slow
 def test_many_columns_are_a_lower_bound_and_one_is_not():
     """One bit in five of 200 columns, of which 75 barcodes teach less than 150; and in the only column."""
     rng = np.random.default_rng(0)
@@ -98,6 +99,7 @@ def test_too_few_barcodes_to_be_halved_say_nothing():
     assert "lower bound" not in str(result)
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_half_as_well():
     networks = replace(PRESETS["default"], closed_form=False, max_steps=60)
     result = sm.lmi(*pairs(300, 1.0, 0), n_permutations=0, preset=networks, n_splits=1, rng=0)
