@@ -50,7 +50,7 @@ def embeddings():
     with h5py.File("per-protein.h5", "w") as file:
         for i in range(120):
             file[f"P{i:05d}"] = rng.normal(size=8).astype(np.float16)
-    first, second = rng.integers(0, 60, size=300), rng.integers(60, 120, size=300)
+    first, second = rng.integers(0, 60, size=600), rng.integers(60, 120, size=600)
     pairs = pd.DataFrame({"ligand": [f"P{i:05d}" for i in first], "receptor": [f"P{i:05d}" for i in second]})
     pairs.drop_duplicates().to_csv("ligand_receptor_pairs.csv")
     return {}

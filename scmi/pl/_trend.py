@@ -82,14 +82,15 @@ def pmi_trend(
     ax = axes_or_new(ax)
 
     draw_zero(ax)
+    level = float(stored["params"]["confidence_level"])
     for i, (name, cells) in enumerate(lineages.items()):
-        label = spaced(name) if len(names) > 1 else "rolling mean"
+        label = spaced(name) if len(names) > 1 else f"rolling mean, {100 * level:g} % band"
         t, mean, low, high = _broken(cells, int(onsets.loc[name, "window"]))
         ax.fill_between(t, low, high, color=shade(i), alpha=0.25, linewidth=0)
         ax.plot(t, mean, color=shade(i), label=label)
         curve = cells["pseudotime"][cells["mean"].notna()]
         ends = (float(curve.min()), float(curve.max()))
-        _draw_onset(ax, onsets.loc[name], ends, strip, shade(i), float(stored["params"]["confidence_level"]))
+        _draw_onset(ax, onsets.loc[name], ends, strip, shade(i), level)
     ax.autoscale_view()
     _draw_rug(ax, rug, strip)
     ax.set(xlabel=spaced(names[0]) if len(names) == 1 else "pseudotime", ylabel="pMI (bits)")

@@ -21,7 +21,7 @@ def test_same_numbers_on_a_local_cluster():
     fast = Settings(hidden=(16,), max_steps=20)
     expected = sm.lmi(x, y, preset=fast, n_splits=1, n_jobs=1)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):

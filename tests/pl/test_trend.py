@@ -86,7 +86,7 @@ def test_what_is_drawn(traced):
     vertices = ax.collections[0].get_paths()[0].vertices
     assert {*frame["low"].dropna()} | {*frame["high"].dropna()} <= {*vertices[:, 1]}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("pt", "pMI (bits)")
-    assert labels(ax)[0] == "rolling mean"
+    assert labels(ax)[0] == "rolling mean, 95 % band"
     assert (
         labels(ax)[1]
         == f"onset {onset['onset']:.2f}, p = 0.02\n({interval['ci_low']:.2f} to {interval['ci_high']:.2f})"

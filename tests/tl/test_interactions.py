@@ -123,6 +123,7 @@ def test_the_given_model_stays_as_it_was():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:So much is shared:UserWarning")
 def test_what_is_no_pair_is_left_out():
     embeddings, pairs = world(n=60)
     options = {"n_repeats": 1, "held_out": 0.4, "n_shuffles": 1, "model": LINEAR}

@@ -85,7 +85,7 @@ from dask import distributed
 
 expected = bits(), latent_bits()
 with (
-    distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+    distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
     distributed.Client(cluster) as client,
 ):
     both = [client.submit(call, i, pure=False) for call in (bits, latent_bits) for i in range(2)]
