@@ -113,5 +113,5 @@ def _draw_difference(ax: "Axes", stored: dict[str, Any]) -> None:
     ax.annotate("", (1.28, levels[0]), (1.28, levels[1]), arrowprops=bracket)
     ax.hlines(levels[0], 0.08, 1.28, color=color, linestyle="--", linewidth=0.6)
     p = "" if np.isnan(stored["p"]) else f"\np {p_in_words(stored['p'])}"
-    se = "" if np.isnan(stored["se"]) else f"\n± {stored['se']:#.2g}"
+    se = "" if np.isnan(stored["se"]) else f"\n± {stored['se']:.2f}"
     ax.text(1.33, np.mean(levels), f"{stored['difference']:+.2f}{se}\nbits{p}", va="center", fontsize="small")
