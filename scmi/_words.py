@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-__all__ = ["EstimateInWords", "Printed", "bits_in_words", "did_you_mean", "in_two_digits", "p_in_words"]
+__all__ = ["EstimateInWords", "Printed", "bits_in_words", "did_you_mean", "in_bits", "in_two_digits", "p_in_words"]
 
 # Smaller ones are the tail of an approximation.
 LEAST_P = 1e-6
@@ -41,9 +41,14 @@ def p_in_words(p: float, sign: str = "= ") -> str:
     return f"< {LEAST_P:.0e}" if p < LEAST_P else f"{sign}{p:.2g}"
 
 
+def in_bits(value: float) -> str:
+    """Two decimals; not "-0.00"."""
+    return f"{round(float(value), 2) + 0.0:.2f}"
+
+
 def bits_in_words(ends: Sequence[float]) -> str:
-    """A number of bits, or from where to where; not "-0.00"."""
-    return " to ".join(f"{round(float(end), 2) + 0.0:.2f}" for end in ends)
+    """From where to where."""
+    return f"{in_bits(ends[0])} to {in_bits(ends[1])}"
 
 
 def did_you_mean(key: object, names: Iterable[object], most: int = 3) -> str:
@@ -131,7 +136,7 @@ class EstimateInWords:
         return None if self._saturated or self.p > CHANCE else self.expected
 
     def _bits(self) -> str:
-        return f"{'at least ' if self._saturated else ''}{bits_in_words([self.mi])} bits"
+        return f"{'at least ' if self._saturated else ''}{in_bits(self.mi)} bits"
 
     def rows(self) -> dict[str, str]:
         """Names and values."""
@@ -148,6 +153,6 @@ class EstimateInWords:
         if self._forecast is not None:
             rows["a lower bound"] = f"twice as many should give {bits_in_words(self._forecast)} bits"
         if self.mi != self.mi_ksg:
-            rows["before correction"] = f"{bits_in_words([self.mi_ksg])} bits"
+            rows["before correction"] = f"{in_bits(self.mi_ksg)} bits"
         rows["correction"] = self.correction
         return rows

@@ -71,7 +71,7 @@ def listed():
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path, FAST):
-    """Quick training, one split, few pairings, small simulations, and a folder to leave files in."""
+    """Quick training, few splits, repeats and pairings, small simulations, a folder to leave files in."""
     full = sm.datasets.lineage
 
     def lineage(n_clones=200, *, n_genes=500, **options):
@@ -81,6 +81,8 @@ def quick(monkeypatch, tmp_path, FAST):
     monkeypatch.setitem(PRESETS, "default", FAST)
     monkeypatch.setattr(configuration, "SPLITS", 1)
     monkeypatch.setitem(configuration.Configuration.__init__.__kwdefaults__, "n_pairings", 2)
+    for tool, few in ((sm.tl.interactions, 4), (sm.tl.depth_scaling, 1)):
+        monkeypatch.setitem(inspect.unwrap(tool).__kwdefaults__, "n_repeats", few)
     for module in (variational, sm.estimators):
         monkeypatch.setattr(module, "CRITIC", short)
     for critic in (sm.mine, sm.infonce):

@@ -17,7 +17,7 @@ import pytest
 import scanpy as sc
 
 import scmi as sm
-from scmi._words import EstimateInWords, in_two_digits
+from scmi._words import EstimateInWords, bits_in_words, in_two_digits
 
 FACTS = EstimateInWords(
     mi=0.984,
@@ -30,6 +30,11 @@ FACTS = EstimateInWords(
     expected=None,
 )
 HOW = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
+
+
+def test_nothing_is_minus_zero():
+    assert bits_in_words((-0.001, 1.192)) == "0.00 to 1.19"
+    assert replace(FACTS, mi=-0.004).sentence().startswith("0.00 bits")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,12 @@ HOW = {"pair_key": "clone", "groupby": "day", "groups": ("2", "6")}
             {"expected": (1.0, 1.3)},
             "0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes; a lower bound: twice as many should give 1.00 to "
             "1.30",
+        ),
+        # Nothing is forecast of what may be chance, nor where the truth may be any number above.
+        ({"expected": (1.0, 1.3), "p": 0.3}, "0.98 bits (90 %: 0.78 to 1.18), p = 0.3, 113 barcodes"),
+        (
+            {"expected": (1.0, 1.3), "ci": (0.776, np.inf)},
+            "at least 0.98 bits, more than 113 barcodes can show in full, p = 0.001",
         ),
     ],
 )

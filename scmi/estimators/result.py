@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scmi._docs import with_shared_docs
-from scmi._words import EstimateInWords, Printed, bits_in_words
+from scmi._words import EstimateInWords, Printed, in_bits
 from scmi.estimators.inference.learning import Learning
 from scmi.estimators.inputs.pairing import Draw
 from scmi.typing import Bits, Index
@@ -76,10 +76,10 @@ class MIResult(Printed):
         return {"mi": self.mi, "n_pairs": self.n_pairs, **self.params}
 
     def __str__(self) -> str:
-        return f"{bits_in_words([self.mi])} bits, {self.n_pairs:,} pairs"
+        return f"{in_bits(self.mi)} bits, {self.n_pairs:,} pairs"
 
     def _rows(self) -> dict[str, str]:
-        return {"mutual information": f"{bits_in_words([self.mi])} bits", "estimated from": f"{self.n_pairs:,} pairs"}
+        return {"mutual information": f"{in_bits(self.mi)} bits", "estimated from": f"{self.n_pairs:,} pairs"}
 
 
 @with_shared_docs

@@ -12,7 +12,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._slots import check_is_anndata, check_key_added, check_writable, holds
 from scmi._version import __version__
-from scmi._words import bits_in_words, p_in_words
+from scmi._words import in_bits, p_in_words
 from scmi.estimators.inference.conditional import conditional_test
 from scmi.estimators.inputs.checks import TooFew, seeded
 from scmi.estimators.lmi import LMI
@@ -105,7 +105,7 @@ def conditional_information(
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
     names = " and ".join(covariate.names)
-    logger.info("%s bits are left beyond %s, p %s", bits_in_words([found["mi"]]), names, p_in_words(found["p"]))
+    logger.info("%s bits are left beyond %s, p %s", in_bits(found["mi"]), names, p_in_words(found["p"]))
     adata.uns[f"{key}_conditional" if key_added is None else key_added] = {
         "on": covariate.names,
         **found,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scmi._words import Printed, bits_in_words
+from scmi._words import Printed, bits_in_words, in_bits
 from scmi.estimators.inference.depth import DepthLaw, draws_of, fit_depth_law
 from scmi.tl._stored import numbered
 from scmi.typing import Values
@@ -134,7 +134,7 @@ class DepthScaling(Printed):
         else:
             verdict = "on the plateau" if self.plateau else "below the plateau"
         return (
-            f"{bits_in_words([self.i_max])} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of "
+            f"{in_bits(self.i_max)} bits at unlimited depth (90 %: {bits_in_words(self.i_max_ci)}), half of "
             f"the noise beaten at {self.ubar:,.0f} UMIs per cell; today's {self.depth:,.0f} tell {self.share:.0%} of "
             f"them, {verdict}, at {self.depth_90:,.0f} ({_range(self.depth_90_ci)})"
         )
@@ -143,7 +143,7 @@ class DepthScaling(Printed):
         if not np.isfinite(self.ubar):
             return {"depth today": f"{self.depth:,.0f} UMIs per cell", "what it tells": str(self)}
         return {
-            "bits at unlimited depth": f"{self.i_max:.2f} (90 %: {bits_in_words(self.i_max_ci)})",
+            "bits at unlimited depth": f"{in_bits(self.i_max)} (90 %: {bits_in_words(self.i_max_ci)})",
             "half of the noise beaten at": f"{self.ubar:,.0f} UMIs per cell ({_range(self.ubar_ci)})",
             "90 % reached at": f"{self.depth_90:,.0f} UMIs per cell ({_range(self.depth_90_ci)})",
             "depth today": f"{self.depth:,.0f} UMIs per cell, {self.share:.0%}",

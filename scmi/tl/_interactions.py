@@ -13,7 +13,7 @@ from scmi._docs import with_shared_docs
 from scmi._logging import logger
 from scmi._progress import progress_bar
 from scmi._warnings import one_of_a_kind, warn
-from scmi._words import Printed, bits_in_words
+from scmi._words import Printed, bits_in_words, in_bits
 from scmi.estimators.inputs.checks import as_plain, check_counts, check_number, seeded
 from scmi.estimators.inputs.pairing import check_enough, rowwise
 from scmi.estimators.lmi import LMI
@@ -93,7 +93,7 @@ class Interactions(Printed):
 
     def _rows(self) -> dict[str, str]:
         rows = {
-            "between partners": f"{self._least}{bits_in_words([self.mi])} bits",
+            "between partners": f"{self._least}{in_bits(self.mi)} bits",
             "where shuffled": f"{bits_in_words((self.null.min(), self.null.max()))} bits",
         }
         return rows | {f"AUC, {kind} negatives": f"{mean:.2f}" for kind, mean in self.auc["mean"].items()}

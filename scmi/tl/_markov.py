@@ -33,7 +33,7 @@ from scmi.pp.pairs import ClonePairs, match_clones
 from scmi.pp.recipe import recipe_lmi
 from scmi.tl._alternatives import naming_alternatives
 from scmi.tl._depths import depths_of
-from scmi.tl._markov_result import Estimate, MarkovTest
+from scmi.tl._markov_result import Estimate, MarkovTest, formula
 from scmi.tl._markov_samples import Sample, early_wells_of, samples_of
 from scmi.tl._model import as_model
 from scmi.tl._sides import MORE_CELLS, Population, cells_of, described, side_of, warn_of_copies
@@ -172,7 +172,7 @@ def markov_test(
             estimate_seed, error_seed = (int(number) for number in own_rng.integers(2**63, size=2))
             both = []
             for i in (0, 1):
-                with about(f"I({names[i]}; {names[2]})"):
+                with about(formula((names[i], names[2]))):
                     estimate = cross_fit(
                         matrices[i],
                         matrices[2],
@@ -201,7 +201,7 @@ def markov_test(
                 second,
                 pair_key,
                 na_values,
-                name="; ".join(well.name for well in early_wells),
+                between=(early_wells[0].name, early_wells[1].name),
                 among=shared if clones == "shared" else None,
                 model=model,
                 common_scale=use_rep is not None,
@@ -314,7 +314,7 @@ def _ceiling(
     pair_key: PairKey,
     na_values: object,
     *,
-    name: str,
+    between: tuple[str, str],
     among: pd.Index | None,
     model: LMI,
     common_scale: bool,
@@ -330,7 +330,7 @@ def _ceiling(
         at = np.arange(len(labels)) if among is None else np.flatnonzero(labels.isin(among))
         pairing = matched.pairing.take(at, matched.pairing.groups[at])
         check_enough(pairing, model.k, MORE_CELLS)
-        with about(f"ceiling I({name})"):
+        with about(f"the ceiling {formula(between)}"):
             result, _ = cross_fit(
                 first.matrix, second.matrix, pairing, model, rng=rng, progress=progress, common_scale=common_scale
             )

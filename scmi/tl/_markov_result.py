@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from scmi._words import Printed, bits_in_words, p_in_words
+from scmi._words import Printed, bits_in_words, in_bits, p_in_words
 from scmi.estimators.inference.comparison import Comparison
-from scmi.estimators.inference.interval import interval
+from scmi.estimators.inference.interval import Z, interval
 from scmi.estimators.result import LMIResult
 from scmi.tl._depths import in_words, unequal
 from scmi.tl._stored import null_table
 from scmi.typing import Bits
 
-__all__ = ["Estimate", "MarkovTest"]
+__all__ = ["Estimate", "MarkovTest", "formula"]
 
 # A difference is told of as one where p is at most this.
 LEVEL = 0.05
@@ -87,7 +87,7 @@ class Estimate(Printed):
     @property
     def name(self) -> str:
         """As a formula."""
-        return f"I({self.between[0]}; {self.between[1]})"
+        return formula(self.between)
 
     def _saturated(self) -> bool:
         """Whether so many barcodes can show no more, so that the interval has no upper end."""
@@ -95,8 +95,8 @@ class Estimate(Printed):
 
     def _bits(self) -> str:
         if self._saturated():
-            return f"at least {bits_in_words([self.mi])} bits"
-        return f"{bits_in_words([self.mi])} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
+            return f"at least {in_bits(self.mi)} bits"
+        return f"{in_bits(self.mi)} bits" + ("" if np.isnan(self.se) else f" ({bits_in_words(self.ci)})")
 
     def as_uns(self) -> dict[str, Any]:
         """In types that h5ad and zarr can hold."""
@@ -225,8 +225,11 @@ class MarkovTest(Printed):
         )
 
     def _poor_early(self) -> bool:
-        """Whether early sisters, who have only just divided, share less than late ones."""
-        return self.ceiling is not None and self.ceiling.mi < self.late_late.mi
+        """Whether early sisters, who have only just divided, share less than late ones, by more than both errors."""
+        if self.ceiling is None or self.ceiling._saturated():
+            return False
+        error = np.hypot(self.ceiling.se, self.late_late.se)
+        return bool(self.late_late.mi - self.ceiling.mi > Z * np.nan_to_num(error))
 
     def _about_ceiling(self) -> list[str]:
         """What a low ceiling makes of the difference."""
@@ -234,7 +237,7 @@ class MarkovTest(Printed):
             return []
         return [
             "The ceiling is below what late sisters share: the early time is measured too poorly (or its barcodes are "
-            "wrong), which makes such a difference by itself. Nothing is said about memory."
+            "wrong), which by itself lets sisters share more than it tells. Nothing is said about memory."
         ]
 
     def _about_number(self) -> list[str]:
@@ -295,6 +298,11 @@ class MarkovTest(Printed):
             **({} if self.ceiling is None else {"ceiling": self.ceiling.as_uns()}),
             "missing": self.missing,
         }
+
+
+def formula(between: tuple[str, str]) -> str:
+    """The information between two samples, of these names."""
+    return f"I({between[0]}; {between[1]})"
 
 
 def _plus_minus(se: float) -> str:

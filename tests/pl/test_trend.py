@@ -104,7 +104,9 @@ def test_an_onset_beyond_the_curve_is_told_and_not_drawn(traced):
     drawn = span.get_extents().transformed(ax.transData.inverted()).intervalx
     assert drawn == pytest.approx((curve.min(), 0.5))
     assert labels(ax)[1] == "onset before the curve, p = 0.02\n(0.00 to 0.50)"
-    onset.loc["0", "ci_high"] = 0.002
+    onset.loc["0", "onset"] = curve.max() + 1
+    assert labels(sm.pl.pmi_trend(traced, "pt"))[1].startswith("onset after the curve, p = 0.02")
+    onset.loc["0", ["onset", "ci_high"]] = [0.001, 0.002]
     assert len(sm.pl.pmi_trend(traced, "pt").patches) == 0
 
 

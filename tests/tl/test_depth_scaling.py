@@ -1,5 +1,7 @@
 """Information against depth: slots, questions, what is thinned, and that today's depth gives what the tools give."""
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -49,6 +51,16 @@ def test_slots(_scaled, tmp_path):
     again = ad.read_h5ad(tmp_path / "scaled.h5ad")
     pd.testing.assert_frame_equal(again.uns["depth_scaling"]["table"], table)
     sm.pl.depth_scaling(again)
+
+
+def test_what_the_interval_of_the_plateau_leaves_open_is_not_told(_scaled):
+    _, found = _scaled
+    for ci, said in (
+        ((100.0, 2500.0), "whether that is the plateau can't be told"),
+        ((500.0, 2000.0), "about where the plateau begins"),
+        ((100.0, 900.0), "on the plateau"),
+    ):
+        assert said in str(replace(found, depth=1000.0, depth_90=800.0, depth_90_ci=ci, plateau=True))
 
 
 def test_depth_is_the_mean_of_paired_cells(_scaled):

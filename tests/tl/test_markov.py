@@ -329,8 +329,10 @@ def test_a_ceiling_below_the_late_sisters_is_said_to_spoil_the_test():
     facts = {"early_late": replace(late, mi=0.1), "late_late": late, "difference": 0.4, "ci": (0.2, 0.6), "p": 1e-5}
     facts |= {"se": 0.1, "share": 0.8, "missing": {}}
     said = "measured too poorly"
-    for mi, poor in ((0.4, True), (0.6, False)):
-        test = sm.tl.MarkovTest(ceiling=replace(late, between=("2", "2'"), mi=mi), **facts)
+    # 1.645 times the error of both, .14, is .23. What has no upper end is not low.
+    for mi, high, poor in ((0.2, 0.4, True), (0.4, 0.6, False), (0.6, 0.8, False), (0.2, np.inf, False)):
+        ceiling = replace(late, between=("2", "2'"), mi=mi, ci=(0.0, high))
+        test = sm.tl.MarkovTest(ceiling=ceiling, **facts)
         assert (said in str(test)) == (said in test._repr_html_()) == poor
         assert ("80% of what sisters share" in str(test)) != poor
 

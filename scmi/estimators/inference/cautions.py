@@ -43,7 +43,8 @@ def is_saturated(mi: float, mi_ksg: float, n_held_out: int) -> bool:
     """
     highest = highest_of(n_held_out)
     # Of a few dozen pairs the half is the higher bar: they can hardly show more than what chance gives.
-    return mi_ksg > max(highest - NEAR_SATURATION, highest / 2) or mi > highest - NEAR_CORRECTED
+    both = (mi_ksg, NEAR_SATURATION), (mi, NEAR_CORRECTED)
+    return any(bits > max(highest - near, highest / 2) for bits, near in both)
 
 
 def cautions(

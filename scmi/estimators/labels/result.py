@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from scmi._words import Printed, bits_in_words, p_in_words
+from scmi._words import Printed, bits_in_words, in_bits, p_in_words
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.typing import Bits, Index
 
@@ -163,14 +163,14 @@ class SharedLabelResult(Printed):
 def _sentence(result: LabelResult | SharedLabelResult, counted: str) -> str:
     p = "" if np.isnan(result.p) else f", p {p_in_words(result.p)}"
     return (
-        f"{bits_in_words([result.mi])} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
+        f"{in_bits(result.mi)} bits (90 %: {bits_in_words(result.ci)}) of {result.entropy:.2f}, a share of "
         f"{result.share:.2f}{p}, {counted}"
     )
 
 
 def _rows(result: LabelResult | SharedLabelResult, counted: str) -> dict[str, str]:
     rows = {
-        "mutual information": f"{bits_in_words([result.mi])} bits",
+        "mutual information": f"{in_bits(result.mi)} bits",
         "90 % interval": f"{bits_in_words(result.ci)} bits",
         "entropy of the labels": f"{result.entropy:.2f} bits",
         "share": f"{result.share:.2f}",

@@ -29,7 +29,7 @@ def test_nothing_to_say():
 
 def test_how_near_is_too_near():
     # Ten pairs, whose estimate moves by .3 bits by chance, can show 2.
-    assert not is_saturated(0.3, 0.3, 10)
+    assert not is_saturated(0.9, 0.9, 10) and is_saturated(1.1, 1.1, 10)
     # A thousand can show 8.7; what is corrected holds a little longer.
     assert is_saturated(6.9, 6.9, 1000) and not is_saturated(6.8, 6.8, 1000)
     assert is_saturated(7.4, 4.0, 1000) and not is_saturated(7.3, 4.0, 1000)

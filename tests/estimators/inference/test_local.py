@@ -32,14 +32,14 @@ def test_many_are_searched_for(points, monkeypatch):
     shared = np.mean([len(np.intersect1d(*pair)) for pair in zip(found, exact, strict=True)])
     assert shared > 0.97 * 30  # 29.9 in 600 points
     assert (found == np.arange(600)[:, None]).any(axis=1).all()
-    points_that_coincide()  # here, for pynndescent compiles for half a minute
+    check_points_that_coincide()  # here, for pynndescent compiles for half a minute
 
 
 def test_points_that_coincide_are_in_their_own_neighbourhoods():
-    points_that_coincide()
+    check_points_that_coincide()
 
 
-def points_that_coincide():
+def check_points_that_coincide():
     found = neighbourhoods(np.zeros((300, 2)), 10)
     assert (found == np.arange(300)[:, None]).any(axis=1).all()
     assert 0 <= found.min() and found.max() < 300
