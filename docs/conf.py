@@ -186,12 +186,16 @@ def gather_tutorials() -> None:
             (target / name).write_text(text)
 
 
+LONG_TUTORIALS = ("arrays", "depth")  # as long as all others together
+
+
 def spread_tutorials(app: Any, env: Any, names: list[str]) -> None:
     """Put the tutorials, which take minutes, apart: processes read these pages in parts of the list."""
-    tutorials = [name for name in names if name.startswith("tutorials/")]
-    others = [name for name in names if name not in tutorials]
-    middle, half = (len(tutorials) + 1) // 2, len(others) // 2
-    names[:] = [*tutorials[:middle], *others[:half], *tutorials[middle:], *others[half:]]
+    long = [name for name in names if name in {f"tutorials/{page}" for page in LONG_TUTORIALS}]
+    rest = [name for name in names if name.startswith("tutorials/") and name not in long]
+    others = [name for name in names if not name.startswith("tutorials/")]
+    half = len(others) // 2  # a part holds some twenty pages: `long` and `rest` are in different ones
+    names[:] = [*long, *others[:half], *rest, *others[half:]]
 
 
 def point_at_copies(app: Any, name: str, source: list[str]) -> None:

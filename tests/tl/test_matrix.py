@@ -124,7 +124,7 @@ def test_nothing_stored(cells):
 @pytest.mark.filterwarnings("ignore:.*exact copies:UserWarning")
 def test_equal_depth(quick_lmi):
     """Day 2 a hundredth as deep as the others: at its depth these say less, and the table and a warning tell it."""
-    adata = sm.datasets.lineage(1500, n_genes=400, rng=0)
+    adata = sm.datasets.lineage(800, n_genes=400, rng=0)
     day2 = (adata.obs["day"] == "2").to_numpy()
     adata.X[day2] = Counts.of(adata.X[day2], None, "X").thinned(0.01, np.random.default_rng(0)).used
     adata.layers["counts"] = adata.X.copy()

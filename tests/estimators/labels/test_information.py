@@ -108,14 +108,18 @@ def test_counts_are_shares_of_a_cell():
     assert mixed.entropy > vector.entropy
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "of", [list, np.array, pd.Series, pd.Categorical, polars.Series, lambda v: pd.array(v, dtype="string")]
-)
-def test_labels_of_every_kind(of):
+@pytest.fixture(scope="module")
+def of_an_array():
+    """Columns, labels, and what an array of them tells."""
     x, label, _ = mixture(120, 3, 3, 1.5, False, 0.0, seed=4)
     text = [f"fate {i}" for i in label]
-    expected = label_information(x, np.array(text), **QUICK)
+    return x, text, label_information(x, np.array(text), **QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", [list, pd.Series, pd.Categorical, polars.Series, lambda v: pd.array(v, dtype="string")])
+def test_labels_of_every_kind(of_an_array, of):
+    x, text, expected = of_an_array
     found = label_information(x, of(text), **QUICK)
     assert found.mi == expected.mi
     assert found.table["label"].tolist() == expected.table["label"].tolist()
