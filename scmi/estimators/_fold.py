@@ -155,7 +155,8 @@ def fit_fold(
     import torch
 
     from scmi.estimators.latent.choose import Chosen, best_model
-    from scmi.estimators.latent.descend import History, resolve_device
+    from scmi.estimators.latent.descend import History
+    from scmi.estimators.latent.devices import resolve_device
     from scmi.estimators.latent.half import Half
 
     settings, target = configuration.settings, resolve_device(configuration.device)

@@ -20,7 +20,8 @@ from scmi.estimators.inference.learning import Learning
 from scmi.estimators.inference.subsampling import DRIFT
 from scmi.estimators.inputs.pairing import Draw
 from scmi.estimators.inputs.rows import Scale
-from scmi.estimators.latent.descend import History, resolve_device
+from scmi.estimators.latent.descend import History
+from scmi.estimators.latent.devices import missing, resolve_device
 from scmi.estimators.latent.layers import MLP, NormalScores, RadialBasis
 from scmi.estimators.latent.model import Kind, LatentModel
 from scmi.estimators.neighbours.ksg import KSG
@@ -113,13 +114,15 @@ def _name_features(estimator: Any, archive: Archive) -> None:
 
 def _device(estimator: Any, archive: Archive) -> torch.device:
     """The device that the estimator asks for, or another where there is none such."""
-    try:
-        device = resolve_device(estimator.device)
-    except (ValueError, RuntimeError, OverflowError):
-        archive.refuse(f"device={estimator.device!r} is not a torch device")
-    if _is_present(device):
-        return device
     here = resolve_device("auto")
+    if estimator.device == "auto":
+        return here
+    try:
+        device = torch.device(estimator.device)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        archive.refuse(f"device={estimator.device!r} is not a torch device")
+    if not missing(device):
+        return device
     warn(
         "device",
         f"The model was fitted with device={estimator.device!r}, which is not to be had here: it is loaded to {here}, "
@@ -127,14 +130,6 @@ def _device(estimator: Any, archive: Archive) -> torch.device:
     )
     estimator.device = "auto"
     return here
-
-
-def _is_present(device: torch.device) -> bool:
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, ImportError):  # builds without CUDA assert that they have it
-        return False
-    return True
 
 
 def _pairs(archive: Archive) -> Draw:

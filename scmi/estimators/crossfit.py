@@ -198,7 +198,6 @@ def cross_fit(
     )
     constant = [side for side, scale in zip("xy", sides.scales, strict=True) if not (scale.factor > 0).any()]
     for caution in cautions(
-        correction.mi,
         mi_ksg,
         se,
         null,
@@ -309,7 +308,7 @@ def _prepared(
     rng: np.random.Generator,
 ) -> "Sides":
     prepare_torch()
-    from scmi.estimators.latent.descend import resolve_device
+    from scmi.estimators.latent.devices import resolve_device
     from scmi.estimators.latent.kernel import N_COMPONENTS
     from scmi.estimators.latent.sides import prepare_sides
 

@@ -32,7 +32,7 @@ TOLD = {
     "rare": "too rarely to tell by",
     "null": "Permuted partners give",
     "drift": "has not settled",
-    "dimensions": "latent dimensions are more",
+    "dimensions": "latent dimensions a side are more",
     "codes": "taken as numbers",
     "saturated": "nearly deterministic",
 }

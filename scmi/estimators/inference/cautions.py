@@ -20,8 +20,8 @@ NEAR_CORRECTED = 1.3
 # 1 bit in one of L Gaussian dimensions a side comes out of 1,000 pairs as .63, .44, .27 and .24 for L = 4, 8, 10 and
 # 16.
 MANY_DIMENSIONS = 20
-# Standard errors by which the mean of the null may lie above 0.
-NULL_ERRORS = 2.0
+# Standard errors by which the mean of the null may lie above 0, and bits that are nothing by any measure.
+NULL_ERRORS, NULL_BITS = 2.0, 0.01
 
 
 def highest_of(n_held_out: int) -> float:
@@ -48,7 +48,6 @@ def is_saturated(mi: float, mi_ksg: float, n_held_out: int) -> bool:
 
 
 def cautions(
-    mi: float,
     mi_ksg: float,
     se: float,
     null: Bits,
@@ -67,8 +66,6 @@ def cautions(
 
     Parameters
     ----------
-    mi
-        The estimate in bits.
     mi_ksg
         The mean of the pMI, in bits.
     se
@@ -106,14 +103,15 @@ def cautions(
         found.append(
             (
                 "saturated",
-                f"So much is shared that {n_pairs:,} pairs can't show it all (at most about "
-                f"{highest_of(n_held_out):.1f} bits): the dependence is nearly deterministic or spread over many "
-                "dimensions (or the same samples are on both sides, or listed twice), and the true information may be "
-                f"much higher than {mi:.2f} bits. Use more pairs.",
+                f"So much is shared that {n_pairs:,} pairs can't show it all (their neighbours tell of "
+                f"{highest_of(n_held_out):.1f} bits at most): the dependence is nearly deterministic or spread over "
+                "many dimensions (or the same samples are on both sides, or listed twice), and the true information "
+                "may be much higher than the estimate. Use more pairs.",
             )
         )
     # Permutations within blocks leave some partners where they are.
-    if len(null) and null.mean() - kept * mi_ksg > NULL_ERRORS * (se if se > 0 else null.std()):
+    too_high = null.mean() - kept * mi_ksg if len(null) else 0.0
+    if too_high > max(NULL_ERRORS * (se if se > 0 else null.std()), NULL_BITS):
         found.append(
             (
                 "null",
@@ -126,8 +124,8 @@ def cautions(
         found.append(
             (
                 "dimensions",
-                f"{2 * n_latent} latent dimensions are more than can be measured in: beyond {MANY_DIMENSIONS}, "
-                f"most of the information goes unseen. Use a smaller `n_latent`, or None.",
+                f"{n_latent} latent dimensions a side are more than can be measured in: beyond "
+                f"{MANY_DIMENSIONS // 2}, most of the information goes unseen. Use a smaller `n_latent`, or None.",
             )
         )
     if improving:
@@ -135,7 +133,7 @@ def cautions(
             (
                 "improving",
                 "Training reached its budget while still improving, so the estimate may be too low. Raise `max_steps` "
-                "of the preset, as in `preset=replace(PRESETS['default'], max_steps=5000)`.",
+                "of your preset: of the default one by `preset=replace(PRESETS['default'], max_steps=5000)`.",
             )
         )
     if drifting and not saturated:

@@ -81,10 +81,10 @@ def correct(
     weights /= weights.sum()
     plain = float(weights @ [ksg.pointwise(x, y).mean() for x, y in samples])
     if any(len(x) * (1 - 1 / N_FOLDS) < PAIRS_PER_DIMENSION * (x.shape[1] + y.shape[1]) for x, y in samples):
-        return _withheld(mi_ksg, plain, np.nan, "too few pairs to tell whether any information is missed")
+        return _withheld(mi_ksg, plain, np.nan, "too few pairs to tell whether counting misses any information")
     bound = float(weights @ [gaussian_bound(x, y, rng) for x, y in samples])
     if bound <= plain:
-        return _withheld(mi_ksg, plain, bound, "no sign that any information is missed")
+        return _withheld(mi_ksg, plain, bound, "no sign that counting misses any information")
     if bound > min(np.log2(len(x)) for x, _ in samples) - NEAR_LIMIT:
         why = "so much is shared that these pairs can't tell how much is missed"
         return replace(_withheld(mi_ksg, plain, bound, why), beyond=True)

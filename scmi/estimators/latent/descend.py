@@ -14,7 +14,7 @@ from scmi.estimators.neighbours.parallel import importing
 from scmi.estimators.settings import Settings
 from scmi.typing import Values
 
-__all__ = ["History", "descend", "resolve_device"]
+__all__ = ["History", "descend"]
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,6 @@ class History:
     def of_none(cls) -> Self:
         """Where no network was trained."""
         return cls(np.empty(0, np.int64), np.empty(0), np.empty(0), best_step=0, improving=False)
-
-
-def resolve_device(device: str) -> torch.device:
-    """``"auto"`` is cuda where there is one, then mps, then cpu; other names are torch's."""
-    if device != "auto":
-        try:
-            return torch.device(device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"device={device!r} is not a torch device; use 'auto', 'cpu', 'cuda' or 'mps'.") from error
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def descend(

@@ -236,7 +236,7 @@ def _fit_fold(
 ) -> tuple[Bits, "History"]:
     prepare_torch(threads)
     from scmi.estimators.inputs.rows import Rows, fit_scale
-    from scmi.estimators.latent.descend import resolve_device
+    from scmi.estimators.latent.devices import resolve_device
 
     from .critics import BOUNDS, evaluate, fit_critic
 

@@ -7,7 +7,6 @@ import scmi as sm
 from scmi.estimators.inference.cautions import cautions, is_saturated
 
 PLAIN = {
-    "mi": 1.2,
     "mi_ksg": 1.0,
     "se": 0.05,
     "null": np.array([0.02, -0.03, 0.04]),
@@ -38,11 +37,11 @@ def test_how_near_is_too_near():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"saturated": True}, "2,000 pairs can't show it all (at most about 8.7 bits)"),
+        ({"saturated": True}, "2,000 pairs can't show it all (their neighbours tell of 8.7 bits at most)"),
         ({"constant": ["y"]}, "All rows of y are the same"),
         ({"null": np.array([0.1, 0.15, 0.2])}, "Permuted partners give 0.15 bits where they should give 0"),
         ({"null": np.array([0.1, 0.15, 0.2]), "se": np.nan}, "Permuted partners give 0.15 bits"),
-        ({"n_latent": 11}, "22 latent dimensions are more"),
+        ({"n_latent": 11}, "11 latent dimensions a side are more"),
         ({"improving": True}, "still improving"),
         ({"drifting": True}, "than its error says. Use more pairs."),
         ({"drifting": True, "several_rows": True}, "than its error says. Use more shared barcodes."),
@@ -57,6 +56,11 @@ def test_partners_that_stay_are_no_bias():
     null = np.array([0.1, 0.15, 0.2])
     assert cautions(**PLAIN | {"null": null, "kept": 0.1}) == []
     assert len(cautions(**PLAIN | {"null": null, "kept": 0.03})) == 1
+
+
+def test_a_null_that_is_next_to_nothing_is_no_bias():
+    null = np.full(5, 0.004)
+    assert cautions(**PLAIN | {"null": null, "se": 0.0, "mi_ksg": 0.004}) == []
 
 
 def test_ksg_cannot_say_more_than_the_saturation():

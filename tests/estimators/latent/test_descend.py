@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scmi.estimators.latent.descend import descend, resolve_device
+from scmi.estimators.latent.descend import descend
 from scmi.estimators.settings import Settings
 
 
@@ -74,20 +74,3 @@ def test_an_untrained_model_competes_where_it_is_asked_to():
     assert (history.best_step, history.step[0], history.validation[0]) == (0, 0, 0)
     assert history.step[-1] == 20
     assert point.at.item() == 0
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "expected"),
-    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
-)
-def test_auto_takes_the_fastest_device_there_is(cuda, mps, expected, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert resolve_device("auto").type == expected
-
-
-def test_other_devices_go_by_their_names():
-    assert resolve_device("cpu") == torch.device("cpu")
-    assert resolve_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(ValueError, match="device='abacus' is not a torch device; use 'auto'"):
-        resolve_device("abacus")
