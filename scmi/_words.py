@@ -73,7 +73,8 @@ class EstimateInWords:
     Parameters
     ----------
     mi, ci
-        The number to report and its 90 % interval, in bits; without an upper end, ``mi`` is the least there is.
+        The number to report and its 90 % interval, in bits: without an upper end, ``mi`` is the least there is; NaN
+        where pairs are too few to tell an error.
     mi_ksg
         The number before any correction, in bits.
     correction
@@ -113,8 +114,9 @@ class EstimateInWords:
     def sentence(self) -> str:
         """All but the correction."""
         parts = [self._bits()]
-        if not (np.isnan(self.ci[0]) or self._saturated):
-            parts[0] += f" (90 %: {bits_in_words(self.ci)})"
+        if not self._saturated:
+            told = "too few for an interval" if np.isnan(self.ci[0]) else f"90 %: {bits_in_words(self.ci)}"
+            parts[0] += f" ({told})"
         if not np.isnan(self.entropy):
             parts[0] += f" of the {self.entropy:.2f} that the labels hold"
         if self._saturated:
@@ -143,8 +145,10 @@ class EstimateInWords:
         rows = {"mutual information": self._bits()}
         if self._saturated:
             rows["90 % interval"] = "none: more than so many can show in full"
-        elif not np.isnan(self.ci[0]):
-            rows["90 % interval"] = f"{bits_in_words(self.ci)} bits"
+        else:
+            rows["90 % interval"] = (
+                "none: of so few no error can be told" if np.isnan(self.ci[0]) else f"{bits_in_words(self.ci)} bits"
+            )
         if not np.isnan(self.entropy):
             rows["entropy of the labels"] = f"{self.entropy:.2f} bits"
         if not np.isnan(self.p):

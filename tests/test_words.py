@@ -41,7 +41,7 @@ def test_nothing_is_minus_zero():
     ("changed", "sentence"),
     [
         ({}, "0.98 bits (90 %: 0.78 to 1.18), p = 0.001, 113 barcodes"),
-        ({"ci": (np.nan, np.nan)}, "0.98 bits, p = 0.001, 113 barcodes"),
+        ({"ci": (np.nan, np.nan)}, "0.98 bits (too few for an interval), p = 0.001, 113 barcodes"),
         ({"p": np.nan}, "0.98 bits (90 %: 0.78 to 1.18), 113 barcodes"),
         ({"ci": (0.776, np.inf)}, "at least 0.98 bits, more than 113 barcodes can show in full, p = 0.001"),
         ({"ci": (np.nan, np.inf), "p": np.nan}, "at least 0.98 bits, more than 113 barcodes can show in full"),

@@ -21,8 +21,9 @@ __all__ = ["check_shares", "may_hold_barcodes", "nothing_shared", "warn_of_recur
 
 # Names are told of where fewer of the smaller side's find a partner.
 MATCHED_SHARE = 0.5
-# Columns that hold barcodes have many values in common; and so many are named in a message.
-FEWEST_SHARED, MOST_NAMED = 10, 3
+# Columns that hold barcodes have many values in common, by far more than clusters or donors, which stand beside them;
+# and so many are named in a message.
+FEWEST_SHARED, SHARE_OF_MOST, MOST_NAMED = 10, 0.1, 3
 _DOMINANT_SHARE, _DOMINANT_MIN_CELLS = 0.9, 10
 _IMPLAUSIBLE_SHARE, _IMPLAUSIBLE_MIN_CELLS, _IMPLAUSIBLE_MIN_BARCODES = 0.2, 50, 5
 
@@ -66,7 +67,8 @@ def may_hold_barcodes(adata_a: AnnData, adata_b: AnnData) -> list[str]:
         for key, of_a in adata_a.obsm.items()
         if key in adata_b.obsm and is_sparse(of_a) and of_a.shape[1] == adata_b.obsm[key].shape[1]
     ]
-    columns = [column for column in sorted(shared, key=lambda name: -shared[name]) if shared[column] >= FEWEST_SHARED]
+    fewest = max(FEWEST_SHARED, SHARE_OF_MOST * max(shared.values(), default=0))
+    columns = [column for column in sorted(shared, key=lambda name: -shared[name]) if shared[column] >= fewest]
     return [*matrices, *columns][:MOST_NAMED]
 
 

@@ -64,8 +64,11 @@ def conditional_information(
     None. Sets the following field:
 
     `adata.uns["lmi_conditional"]` : dict
-        `on` (the columns), `mi` (bits that are left, of the first random pairing), `p` and `null` (DataFrame: `mi` in
-        bits of every permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`.
+        `on` (the columns), `mi` (bits that are left, of the first random pairing) and its standard error `se` (from
+        halves: on Gaussians up to a third too small), `mi_same_pairs` (what the same pairs share in all: compare with
+        this, not with the estimate, which is the mean over more pairings and splits), `p` and `null` (DataFrame: `mi`
+        in bits of every permutation), `n_pairs`, `missing` (why these are NaN, or "") and `params`. More may be left
+        than there was in all: by chance, or where the covariate tells the noise of one side from what both share.
 
     Raises
     ------
@@ -105,7 +108,10 @@ def conditional_information(
     generator, seed = seeded(rng)
     found = _tested(model, [covariate.values[of_fold] for of_fold in rows], covariate, generator)
     names = " and ".join(covariate.names)
-    logger.info("%s bits are left beyond %s, p %s", in_bits(found["mi"]), names, p_in_words(found["p"]))
+    logger.info(
+        "%s bits are left beyond %s, of %s that the same pairs share, p %s",
+        *(in_bits(found["mi"]), names, in_bits(found["mi_same_pairs"]), p_in_words(found["p"])),
+    )
     adata.uns[f"{key}_conditional" if key_added is None else key_added] = {
         "on": covariate.names,
         **found,
@@ -135,7 +141,7 @@ def _tested(
     model: LMI, values: Sequence[NDArray[Any]], covariate: Covariate, rng: np.random.Generator
 ) -> dict[str, Any]:
     try:
-        test = conditional_test(
+        found = conditional_test(
             model.folds_[: len(values)],
             values,
             discrete=covariate.discrete,
@@ -143,5 +149,15 @@ def _tested(
             rng=rng,
         )
     except TooFew as reason:
-        return {"mi": np.nan, "p": np.nan, "null": null_table(np.empty(0)), "n_pairs": 0, "missing": str(reason)}
-    return {"mi": test.mi, "p": test.p, "null": null_table(test.null), "n_pairs": test.n_pairs, "missing": ""}
+        missing = dict.fromkeys(("mi", "se", "mi_same_pairs", "p"), np.nan)
+        return {**missing, "null": null_table(np.empty(0)), "n_pairs": 0, "missing": str(reason)}
+    test = found.test
+    return {
+        "mi": test.mi,
+        "se": found.se,
+        "mi_same_pairs": found.mi_same_pairs,
+        "p": test.p,
+        "null": null_table(test.null),
+        "n_pairs": test.n_pairs,
+        "missing": "",
+    }

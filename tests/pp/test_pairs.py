@@ -382,6 +382,14 @@ def test_no_name_shared():
         pair_clones(*bare, None)
 
 
+def test_donors_and_clusters_pair_no_cells():
+    """They have values in common as well, but few beside those of the barcodes."""
+    a, b = (cells(clone=[f"c{i}" for i in range(200)], donor=[f"d{i % 15}" for i in range(200)]) for _ in "ab")
+    a.obs_names, b.obs_names = (pd.Index([f"{name}{i}" for i in range(200)]) for name in "ab")
+    with pytest.raises(ValueError, match=r"perhaps `pair_key='clone'`\.$"):
+        pair_clones(a, b, None)
+
+
 def test_nothing_shared_because_of_types():
     a, b = cells(clone=[1, 2]), cells(clone=["1", "2"])
     with pytest.raises(ValueError, match=r"first are numbers, the second text, .* convert both with `.astype\(str\)`"):

@@ -39,7 +39,9 @@ def test_what_only_follows_the_covariate_is_gone(covariate):
     # One bit of label, or of a score seen four times with noise, .7 bit; what is left is 0 up to a spread of .06.
     assert stored["mi"] == pytest.approx(0, abs=0.2)
     assert stored["p"] > 0.02
-    assert set(stored) == {"on", "mi", "p", "null", "n_pairs", "missing", "params"}
+    assert set(stored) == {"on", "mi", "se", "mi_same_pairs", "p", "null", "n_pairs", "missing", "params"}
+    assert stored["mi_same_pairs"] > 0.5
+    assert 0.02 < stored["se"] < 0.1
     assert stored["on"] == [covariate]
     assert stored["n_pairs"] == n
 

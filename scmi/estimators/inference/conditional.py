@@ -1,7 +1,7 @@
 """Tests of mutual information given a covariate."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,36 @@ from scmi.estimators.inputs.matrices import as_points
 from scmi.estimators.neighbours.conditional import conditional_bits, local_permutation, scaled_points
 from scmi.estimators.neighbours.ksg import KSG
 from scmi.estimators.neighbours.windows import Metric
-from scmi.typing import MatrixLike, Rng
+from scmi.typing import Index, MatrixLike, Rng
 
 from .heldout import HeldOut, some_rows
 from .permutation import PermutationTest, check_folds, p_value, permutation_test
 
-__all__ = ["conditional_test", "local_permutation_test", "within_strata"]
+__all__ = ["ConditionalInformation", "conditional_test", "local_permutation_test", "within_strata"]
 
 # Each x may go to one of this many nearest in z, itself included (5 to 10 in Runge 2018).
 LOCAL = 5
+# Random cuts into halves, from which the error is read: its own error is then 7 %.
+CUTS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionalInformation:
+    """What pairs share beyond a covariate, and beside it what the same pairs share in all.
+
+    Parameters
+    ----------
+    test
+        The information beyond the covariate, and its permutation test.
+    se
+        Standard error of it in bits; NaN where no part can be halved.
+    mi_same_pairs
+        Mean KSG of the same pairs, the covariate aside, in bits.
+    """
+
+    test: PermutationTest
+    se: float
+    mi_same_pairs: float
 
 
 @with_shared_docs
@@ -123,7 +144,7 @@ def conditional_test(
     discrete: bool,
     n_permutations: int,
     rng: np.random.Generator,
-) -> PermutationTest:
+) -> ConditionalInformation:
     """Information of the held-out pairs beyond a covariate, in the latent spaces as they are, and its test.
 
     Parameters
@@ -137,7 +158,7 @@ def conditional_test(
     n_permutations
         How many permutations.
     rng
-        For the test.
+        For the test and the error.
 
     Raises
     ------
@@ -153,5 +174,41 @@ def conditional_test(
         covariates.append(covariate)
     options: dict[str, Any] = {"metric": ksg.metric, "n_permutations": n_permutations, "rng": rng}
     if discrete:
-        return permutation_test(within_strata(some, ksg.k), ksg.k, **options)
-    return local_permutation_test(some, covariates, ksg.k, **options)
+        parts = within_strata(some, ksg.k)
+        test = permutation_test(parts, ksg.k, **options)
+    else:
+        parts = some
+        test = local_permutation_test(some, covariates, ksg.k, **options)
+
+    def bits(i: int, rows: Index) -> float:
+        x, y = parts[i].x[rows], parts[i].y[rows]
+        if discrete:
+            return float(ksg.pointwise(x, y).mean())
+        as_they_are = np.arange(len(rows), dtype=np.int32)[None]
+        return float(conditional_bits(*scaled_points(x, y, covariates[i][rows], ksg), as_they_are, ksg).mean())
+
+    se = _error_of_halves(parts, bits, fewest=ksg.k + 1, rng=rng)
+    at_once = [fold.one_per_group(rng) for fold in some]
+    in_all = [ksg.pointwise(fold.x[rows], fold.y[rows]) for fold, rows in zip(some, at_once, strict=True)]
+    return ConditionalInformation(test=test, se=se, mi_same_pairs=float(np.concatenate(in_all).mean()))
+
+
+def _error_of_halves(
+    parts: Sequence[HeldOut], bits: Callable[[int, Index], float], *, fewest: int, rng: np.random.Generator
+) -> float:
+    """Half of how far the estimates of random halves lie apart: each has twice the variance of all, and one bias.
+
+    Parts that can't be halved are taken to vary as the others do.
+    """
+    differences, n_pairs, n_halved = np.zeros(CUTS), 0, 0
+    for i, part in enumerate(parts):
+        for cut in range(CUTS):
+            rows = rng.permutation(part.one_per_group(rng))
+            if len(rows) >= 2 * fewest:
+                one, other = np.array_split(rows, 2)
+                differences[cut] += len(rows) * (bits(i, one) - bits(i, other))
+        n_pairs += len(rows)
+        n_halved += len(rows) if len(rows) >= 2 * fewest else 0
+    if not n_halved:
+        return np.nan
+    return float(np.sqrt(np.mean((differences / n_halved) ** 2) * n_halved / n_pairs) / 2)
