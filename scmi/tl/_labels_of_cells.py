@@ -1,5 +1,6 @@
 """How much of a label is written in every cell of one object."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scmi._logging import logger
 from scmi._slots import Default, check_column, check_is_anndata, check_key_added, check_writable
 from scmi._version import __version__
+from scmi._warnings import warn
 from scmi._words import did_you_mean
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.permutation import benjamini_hochberg
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["group_codes", "label_information_of_cells", "labels_of"]
 
+# A share of cells that are not alone in their clone, of which there is a word.
+CLONAL = 0.1
 # What `pp.clone_fates` writes.
 OF_FATES = ("clone_fates", "clone_fates_main")
 
@@ -62,6 +66,8 @@ def label_information_of_cells(
         None if name is None else _known(adata, argument, name, labels)
         for argument, name in (("strata", strata), ("condition_on", condition_on))
     ]
+    if groups_key is None:
+        _warn_of_clones(adata)
     side = side_of("adata", adata, np.arange(adata.n_obs), {"layer": layer, "use_rep": use_rep, "mask_var": mask_var})
     generator, seed = seeded(rng)
     result = estimate(
@@ -120,6 +126,24 @@ def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
     # Cells and clones, joined where a cell carries a clone.
     group: NDArray[np.int64] = linked(n_clones + adata.n_obs, clones.codes, n_clones + clones.rows)[n_clones:]
     return group
+
+
+def _warn_of_clones(adata: "AnnData") -> None:
+    """Tell of barcodes by which cells were paired, where cells that share one are taken for independent here."""
+    asked = [stored["params"] for stored in adata.uns.values() if isinstance(stored, Mapping) and "params" in stored]
+    keys = [key for params in asked for key in np.atleast_1d(params.get("pair_key") or [])]
+    for key in dict.fromkeys(keys):
+        if key not in adata.obs.columns and key not in adata.obsm:
+            continue
+        n_cells = np.bincount(group_codes(adata, key))
+        together = int(n_cells[n_cells > 1].sum())
+        if together > CLONAL * adata.n_obs:
+            warn(
+                "cells of a clone",
+                f"{together} of {adata.n_obs} cells share a barcode of `{key}` with others, and are taken for "
+                "independent: what marks a clone then counts as telling of its label, and the estimate is too high. "
+                f"Pass `groups_key={key!r}`, which keeps a clone's cells together.",
+            )
 
 
 def _known(adata: "AnnData", argument: str, column: str, labels: Any) -> NDArray[np.int64]:

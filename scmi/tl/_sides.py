@@ -128,11 +128,11 @@ def side_of(name: str, adata: "AnnData", rows: NDArray[np.int64], matrix_options
         matrix = matrix[rows] if stored is None else stored.take(rows)
     checked = as_matrix(matrix, where, (adata.obs_names[rows], columns))
     if matrix_options["use_rep"] is None:
-        _warn_of_counts(adata, matrix_options["layer"], checked)
+        _warn_of_counts(name, adata, matrix_options["layer"], checked)
     return Population(name, adata, rows, checked)
 
 
-def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None:
+def _warn_of_counts(name: str, adata: "AnnData", layer: str | None, matrix: Matrix) -> None:
     """Warn of values that nobody seems to have logged; of what stays on disk nothing is known."""
     slot = "X" if layer is None else layer
     went_through_recipe = holds(adata, "adata", "recipe_lmi", "layer") and adata.uns["recipe_lmi"]["layer"] == slot
@@ -141,7 +141,7 @@ def _warn_of_counts(adata: "AnnData", layer: str | None, matrix: Matrix) -> None
     read: Piece = matrix
     values = read.data if is_sparse(read) else read
     if values.size and values.min() >= 0 and values.max() > MAX_LOG:
-        where = ".X" if layer is None else f".layers[{layer!r}]"
+        where = f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]"
         warn(
             f"counts in {where}",
             f"`{where}` looks like counts: nothing is negative, the largest value is {values.max():.4g}, and `.uns` "

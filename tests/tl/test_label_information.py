@@ -109,10 +109,19 @@ def test_a_representation_leaves_no_stale_genes(late):
 def test_another_run_leaves_nothing_of_the_one_before(late):
     """A trend of old pMI would be drawn beside the new."""
     sm.tl.pmi_trend(late, "pseudotime", key="label_mi", pair_key="clone", window=30, n_resamples=5, key_added="mine")
-    sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0), key_added="other")
+    quick = {"groups_key": "clone", "model": sm.LMI(n_permutations=0)}
+    sm.tl.label_information(late, "fate", **quick, key_added="other")
     assert "mine" in late.uns
-    sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
+    sm.tl.label_information(late, "fate", **quick)
     assert "mine" not in late.uns and "other" in late.uns
+
+
+def test_clones_that_are_not_kept_together_are_told_of(estimated):
+    late = estimated[estimated.obs["day"] == "6"].copy()
+    with pytest.warns(UserWarning, match=r"\d+ of \d+ cells share a barcode of `clone`.*Pass `groups_key='clone'`"):
+        sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
+    late.uns["lmi"]["params"]["pair_key"] = None  # paired by name
+    sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
 
 
 @pytest.mark.slow
