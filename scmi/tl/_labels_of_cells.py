@@ -131,7 +131,7 @@ def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
 def _warn_of_clones(adata: "AnnData") -> None:
     """Tell of barcodes by which cells were paired, where cells that share one are taken for independent here."""
     asked = [stored["params"] for stored in adata.uns.values() if isinstance(stored, Mapping) and "params" in stored]
-    keys = [key for params in asked for key in np.atleast_1d(params.get("pair_key") or [])]
+    keys = [str(key) for params in asked for key in np.atleast_1d(params.get("pair_key") or [])]
     for key in dict.fromkeys(keys):
         if key not in adata.obs.columns and key not in adata.obsm:
             continue

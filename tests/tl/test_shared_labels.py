@@ -204,7 +204,9 @@ def test_nothing_of_the_other_form_is_left(experiment):
     day2, day6 = (experiment[experiment.obs["day"] == day].copy() for day in ("2", "6"))
     sm.tl.label_information(day6, "fate", groups_key="clone", model=sm.LMI(n_permutations=0))
     sm.tl.pmi_trend(day6, "pseudotime", key="label_mi", pair_key="clone", window=30, n_resamples=5)
-    sm.tl.label_information(day6, label_key="fate", model=sm.LMI(n_permutations=0), key_added="other")
+    sm.tl.label_information(
+        day6, label_key="fate", groups_key="clone", model=sm.LMI(n_permutations=0), key_added="other"
+    )
     sm.tl.label_information(day2, day6, label_key="fate", pair_key="clone")
     assert [name for name in day6.obs if name.startswith("label_mi")] == ["label_mi_pmi"]
     assert "X_label_mi" not in day6.obsm and "X_other" in day6.obsm
