@@ -99,7 +99,8 @@ def _draw(ax: "Axes", name: str, stored: Mapping[str, Any], color: str, *, alone
     measured = depth <= today
     ax.plot(depth[measured], mi[measured], color=color, label=_label(name, stored))
     ax.plot(depth[~measured], mi[~measured], color=color, linestyle="--")
-    ends = {"today": f"today's depth ({today:,.0f})", "plateau": "90 % of it"} if alone else {}
+    plateau = f"90 % of {float(stored['i_max']):.2f} bits"
+    ends = {"today": f"today's depth ({today:,.0f})", "plateau": plateau} if alone else {}
     ax.plot(
         [today], [0], marker="|", markersize=14, color=color, linestyle="none", clip_on=False, label=ends.get("today")
     )

@@ -12,6 +12,7 @@ from scmi._slots import holds, matrix_of
 from scmi.estimators.inputs.checks import check_counts
 from scmi.estimators.inputs.stored import is_sparse
 from scmi.pl._style import PALETTE, foreground, legend_above, name_bar, open_frame, row_of_axes, spaced
+from scmi.typing import Values
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["gene_information"]
 
-MAX_BINS = 50
-CELLS_PER_BIN = 5
-# Of the range of pseudotime.
+# Places along pseudotime, and the cells nearest to one that its mean is of.
+PLACES = 100
+SHARE, FEWEST = 0.3, 30
+# Of the range of pseudotime: a longer stretch without cells stays empty.
 MAX_GAP = 0.1
-# Of z-scores; a few cells reach far out.
-COLOR_LIMIT = 1.5
+# Of z-scores: genes that hardly change are to look so.
+LEAST_LIMIT = 0.5
 
 
 @with_shared_docs
@@ -61,7 +63,8 @@ def gene_information(
     q
         Largest q-value of filled dots.
     pseudotime
-        ``.obs`` column to show expression along, NaN off the lineage: z-scores, in bins of equally many cells.
+        ``.obs`` column to show expression along, NaN off the lineage: z-scores over the cells shown, at every place the
+        mean of the three tenths of them (30 at least) that are nearest, by the tricube of their distance.
     {mask_obs}
         Their expression is shown.
     {layer}
@@ -107,21 +110,22 @@ def gene_information(
         only: Axes = axes[0]
         return only
     edges, z = along
+    limit = max(LEAST_LIMIT, float(np.nanmax(np.abs(z))))
     mesh = axes[1].pcolormesh(
         edges,
         np.arange(len(table) + 1) - 0.5,
         z,
         cmap=cmap,
-        vmin=-COLOR_LIMIT,
-        vmax=COLOR_LIMIT,
+        vmin=-limit,
+        vmax=limit,
         rasterized=True,
     )
     axes[1].set(ylim=axes[0].get_ylim(), yticks=[], xlabel=spaced(str(pseudotime)))
     # Two or three: at the width of a column more would run into each other.
     axes[1].locator_params(axis="x", nbins=3, steps=[1, 2, 4, 5, 10])
-    bar = axes[1].figure.colorbar(mesh, ax=axes[1], extend="both", shrink=0.7)
+    bar = axes[1].figure.colorbar(mesh, ax=axes[1], shrink=0.7)
     name_bar(bar, "z-score")
-    axes[1].set_title("expression", fontsize="medium")
+    axes[1].set_title("smoothed\nexpression", fontsize="medium")
     return axes
 
 
@@ -152,8 +156,8 @@ def _draw_dots(ax: "Axes", table: pd.DataFrame, q: float, color: str) -> None:
 
 def _along(
     adata: "AnnData", genes: list[str], pseudotime: str, mask_obs: str | NDArray[np.bool_] | None, layer: str | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edges of bins of equally many cells, and the mean z-score of every gene in each."""
+) -> tuple[Values, Values]:
+    """Edges of places along pseudotime, and the smoothed z-score of every gene at each."""
     for name, what in ((pseudotime, "pseudotime"), (mask_obs, "mask_obs")):
         if isinstance(name, str) and name not in adata.obs.columns:
             raise KeyError(f"Did not find `{what}={name!r}` in `.obs`, which has {list(adata.obs.columns)}.")
@@ -174,12 +178,20 @@ def _along(
     values = values[np.searchsorted(np.sort(cells), cells)]
     spread = values.std(axis=0)
     z = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    starts = np.linspace(0, len(cells), min(MAX_BINS, max(1, len(cells) // CELLS_PER_BIN)) + 1).astype(int)[:-1]
-    # Cells of one pseudotime belong in one bin.
-    starts = np.unique(np.searchsorted(t[cells], t[cells][starts]))
-    counts = np.diff(np.append(starts, len(cells)))
-    means = (np.add.reduceat(z, starts, axis=0) / counts[:, None]).T
-    first, last = t[cells][starts], t[cells][starts + counts - 1]
-    # A stretch without cells stays empty.
-    gaps = np.flatnonzero(first[1:] - last[:-1] > MAX_GAP * (last[-1] - first[0]))
-    return np.append(np.insert(first, gaps + 1, last[gaps]), last[-1]), np.insert(means, gaps + 1, np.nan, axis=1)
+    return _smoothed(t[cells], z)
+
+
+def _smoothed(t: Values, z: Values) -> tuple[Values, Values]:
+    """Edges of places along sorted ``t``, and the means of the columns of ``z`` there, NaN far from all cells."""
+    edges = np.linspace(t[0], t[-1], PLACES + 1)
+    places = (edges[1:] + edges[:-1]) / 2
+    apart = np.abs(places[:, None] - t)
+    k = min(len(t), max(FEWEST, round(SHARE * len(t))))
+    # A little wider, so that the farthest of them counts too, and all where they are at one place.
+    reach = np.partition(apart, k - 1, axis=1)[:, k - 1 : k] * (1 + 1e-3) + 1e-12 * (t[-1] - t[0])
+    weights = np.maximum(0, 1 - (apart / reach) ** 3) ** 3
+    means = (weights @ z / weights.sum(axis=1, keepdims=True)).T
+    after = np.clip(np.searchsorted(t, places), 1, len(t) - 1)
+    in_gap = t[after] - t[after - 1] > MAX_GAP * (t[-1] - t[0])
+    means[:, in_gap & (apart.min(axis=1) > edges[1] - edges[0])] = np.nan
+    return edges, means

@@ -67,11 +67,13 @@ def label_information(
     ax = axes_or_new(ax, figsize=(4.8, 1.4 + INCHES_PER_LABEL * len(table)))
     at = np.arange(len(table))
     most, told = -np.log2(table["p"].to_numpy()), table["pmi"].to_numpy()
-    half = [interval(0.0, error)[1] for error in table["se"]]
+    half = np.array([interval(0.0, error)[1] for error in table["se"]])
+    # No more can be told than there is to know.
+    ends = half, np.clip(most - told, 0, half)
     ax.barh(at, most, height=BAR, color=color, alpha=0.2, linewidth=0, label="all there is to know, -log2 p(label)")
     by = "the other population's label" if "side" in stored else stored["params"].get("use_rep", "expression")
     ax.barh(at, told, height=BAR, color=color, linewidth=0, label=f"told by {by} (90 % interval)")
-    ax.errorbar(told, at, xerr=half, fmt="none", ecolor=foreground(ax), elinewidth=1, capsize=2)
+    ax.errorbar(told, at, xerr=ends, fmt="none", ecolor=foreground(ax), elinewidth=1, capsize=2)
     ax.axvline(0, color=foreground(ax), linewidth=0.6, zorder=0.5)
     ax.set(yticks=at, ylim=(-0.6, len(table) - 0.4), xlabel="bits about the label")
     ax.set_yticklabels(table["label"])

@@ -58,7 +58,7 @@ def test_the_colour_bar_is_named_within_the_page(ranked, layout):
     figure, axes = plt.subplots(ncols=2, layout=layout)
     bar = sm.pl.gene_information(ranked, pseudotime="pt", ax=axes)[1].collections[0].colorbar.ax
     figure.canvas.draw()
-    assert bar.get_title(loc="left") == "z-score" and axes[1].get_title() == "expression"
+    assert bar.get_title(loc="left") == "z-score" and axes[1].get_title() == "smoothed\nexpression"
     (title,) = [text for text in bar.get_children() if getattr(text, "get_text", str)() == "z-score"]
     assert title.get_window_extent().x1 <= figure.bbox.x1
 
@@ -66,12 +66,19 @@ def test_the_colour_bar_is_named_within_the_page(ranked, layout):
 def test_expression_along_pseudotime(ranked):
     _, axes = sm.pl.gene_information(ranked, pseudotime="pt")
     mesh = axes.collections[0]
-    z = mesh.get_array()
-    assert z.shape == (3, 8)
-    up = ((np.arange(40) / 39).reshape(8, 5).mean(axis=1) - 0.5) / (np.arange(40) / 39).std()
-    np.testing.assert_allclose(z, [up, -up, np.zeros(8)], atol=1e-12)
-    edges = mesh.get_coordinates()[0, :, 0]
-    np.testing.assert_allclose(edges, [*np.arange(0, 40, 5) / 39, 1])
+    z, edges = mesh.get_array(), mesh.get_coordinates()[0, :, 0]
+    assert z.shape == (3, 100)
+    np.testing.assert_allclose(edges, np.linspace(0, 1, 101))
+    # By hand at one place: the mean of the thirty nearest of forty cells, by the tricube of their distance.
+    t = np.arange(40) / 39
+    apart = np.abs(t - 0.205)
+    reach = np.sort(apart)[29] * 1.001
+    weights = np.array([(1 - (each / reach) ** 3) ** 3 if each < reach else 0 for each in apart])
+    up = weights @ (t - 0.5) / t.std() / weights.sum()
+    np.testing.assert_allclose(z[:, 20], [up, -up, 0], atol=1e-9)
+    # The ends are the means of cells on one side, and the middle is that of all.
+    assert z[0, 0] < -0.8 and z[0, -1] > 0.8 and z[0, 49:51].mean() == pytest.approx(0, abs=1e-9)
+    assert mesh.get_clim() == (-z.max(), z.max())
     assert axes.get_xlabel() == "pt"
     assert mesh.get_rasterized()
     _, late = sm.pl.gene_information(ranked, pseudotime="pt", mask_obs="late")
@@ -83,10 +90,24 @@ def test_a_stretch_without_cells_stays_empty(ranked):
     _, ax = sm.pl.gene_information(ranked, pseudotime="gap")
     mesh = ax.collections[0]
     edges, z = mesh.get_coordinates()[0, :, 0], mesh.get_array()
-    (empty,) = np.flatnonzero(np.ma.getmaskarray(z)[0])
-    np.testing.assert_allclose(edges[empty : empty + 2], [19 / 39, 1 + 20 / 39])
-    assert np.ma.getmaskarray(z).sum() == 3
-    assert z.shape == (3, 9)
+    empty = np.ma.getmaskarray(z)
+    assert (empty == empty[0]).all()
+    (at,) = np.flatnonzero(empty[0])[[0, -1]].reshape(1, 2)
+    # Places of .02, which stay empty where their middle is in the gap.
+    np.testing.assert_allclose([edges[at[0]], edges[at[1] + 1]], [19 / 39, 1 + 20 / 39], atol=0.04)
+    assert empty[0].sum() == at[1] - at[0] + 1
+
+
+def test_genes_that_hardly_change_look_so(ranked):
+    """Noise along pseudotime, and cells that are all at two places."""
+    ranked.X = np.random.default_rng(0).normal(size=ranked.shape)
+    ranked.obs["two"] = ranked.obs["late"].astype(float)
+    for pseudotime in ("pt", "two"):
+        _, ax = sm.pl.gene_information(ranked, pseudotime=pseudotime)
+        assert ax.collections[0].get_clim() == (-0.5, 0.5)
+    z = ax.collections[0].get_array()
+    shown = ~np.ma.getmaskarray(z)[0]
+    assert shown[[0, -1]].all() and shown.sum() == 2
 
 
 def test_mistakes(ranked):

@@ -116,6 +116,15 @@ def test_another_run_leaves_nothing_of_the_one_before(late):
     assert "mine" not in late.uns and "other" in late.uns
 
 
+def test_error_bars_end_at_what_there_is_to_know(late):
+    late.uns["label_mi"]["table"]["se"] = 9.0
+    table = late.uns["label_mi"]["table"].sort_values("pmi")
+    (bars,) = sm.pl.label_information(late).collections
+    ends = np.array([segment[:, 0] for segment in bars.get_segments()])
+    np.testing.assert_allclose(ends[:, 1], -np.log2(table["p"]))
+    assert (ends[:, 0] < table["pmi"]).all()
+
+
 def test_clones_that_are_not_kept_together_are_told_of(estimated):
     late = estimated[estimated.obs["day"] == "6"].copy()
     with pytest.warns(UserWarning, match=r"\d+ of \d+ cells share a barcode of `clone`.*Pass `groups_key='clone'`"):
