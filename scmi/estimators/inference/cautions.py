@@ -110,8 +110,7 @@ def cautions(
             )
         )
     # Permutations within blocks leave some partners where they are.
-    too_high = null.mean() - kept * mi_ksg if len(null) else 0.0
-    if too_high > max(NULL_ERRORS * (se if se > 0 else null.std()), NULL_BITS):
+    if len(null) and null.mean() - kept * mi_ksg > max(NULL_ERRORS * (se if se > 0 else null.std()), NULL_BITS):
         found.append(
             (
                 "null",
