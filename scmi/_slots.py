@@ -31,6 +31,7 @@ __all__ = [
     "layer_names",
     "masked_pmi",
     "matrix_of",
+    "params_by_key",
     "rows_of_group",
     "values_of",
 ]
@@ -91,6 +92,12 @@ def holds(adata: "AnnData", name: str, key: str, *parts: str) -> bool:
     check_is_anndata(adata, name)
     stored = adata.uns.get(key)
     return isinstance(stored, Mapping) and set(parts) <= set(stored)
+
+
+def params_by_key(adata: "AnnData") -> dict[str, Mapping[str, Any]]:
+    """What every result in ``.uns`` was asked for, by its key; what others keep there may have any form."""
+    stored = {key: value.get("params") for key, value in adata.uns.items() if isinstance(value, Mapping)}
+    return {key: params for key, params in stored.items() if isinstance(params, Mapping)}
 
 
 def check_writable(adata: "AnnData", name: str, otherwise: str = "") -> None:

@@ -1,6 +1,5 @@
 """How much of a label is written in every cell of one object."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scmi._logging import logger
-from scmi._slots import Default, check_column, check_is_anndata, check_key_added, check_writable
+from scmi._slots import Default, check_column, check_is_anndata, check_key_added, check_writable, params_by_key
 from scmi._version import __version__
 from scmi._warnings import warn
 from scmi._words import did_you_mean
@@ -130,8 +129,8 @@ def group_codes(adata: "AnnData", groups_key: str) -> NDArray[np.int64]:
 
 def _warn_of_clones(adata: "AnnData") -> None:
     """Tell of barcodes by which cells were paired, where cells that share one are taken for independent here."""
-    asked = [stored["params"] for stored in adata.uns.values() if isinstance(stored, Mapping) and "params" in stored]
-    keys = [str(key) for params in asked for key in np.atleast_1d(params.get("pair_key") or [])]
+    asked = [params.get("pair_key") for params in params_by_key(adata).values()]
+    keys = [str(key) for of_result in asked if of_result is not None for key in np.atleast_1d(of_result)]
     for key in dict.fromkeys(keys):
         if key not in adata.obs.columns and key not in adata.obsm:
             continue

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scmi._slots import Default, gene_mask, holds
+from scmi._slots import Default, gene_mask, params_by_key
 from scmi._writing import Slots, write_together
 from scmi.estimators.inference.attribution import FeatureInformation
 from scmi.estimators.inference.local import Side, local_pmi
@@ -164,11 +164,8 @@ def _missing(adata: "AnnData", key: str, n_latent: int, uns: dict[str, Any]) -> 
 
 def derived_from(adata: "AnnData", key: str) -> list[str]:
     """What others made of an earlier result, under whatever name: a trend of old pMI would be drawn beside the new."""
-    return [
-        name
-        for name in adata.uns
-        if holds(adata, "adata", name, "params") and dict(adata.uns[name]["params"]).get("key") == key
-    ]
+    made_of = {name: params.get("key") for name, params in params_by_key(adata).items()}
+    return [name for name, source in made_of.items() if isinstance(source, str) and source == key]
 
 
 def gene_columns(

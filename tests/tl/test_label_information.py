@@ -131,6 +131,10 @@ def test_clones_that_are_not_kept_together_are_told_of(estimated):
         sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
     late.uns["lmi"]["params"]["pair_key"] = None  # paired by name
     sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
+    # As it is read from a file where each side had a name of its own; others keep what they like under these words.
+    late.uns |= {"lmi": {"params": {"pair_key": np.array(["barcode", "clone"])}}, "other": {"params": np.ones(3)}}
+    with pytest.warns(UserWarning, match="share a barcode of `clone`"):
+        sm.tl.label_information(late, "fate", model=sm.LMI(n_permutations=0))
 
 
 @pytest.mark.slow
