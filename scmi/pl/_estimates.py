@@ -139,14 +139,17 @@ def _named(results: "AnnData | Mapping[str, Any] | pd.DataFrame") -> dict[Any, A
     stored = {key: results.uns[key] for key in results.uns if holds(results, "results", key, "mi", "p", "params")}
     if not stored:
         raise ValueError("`results` holds no estimate in `.uns`. Run `sm.tl.lmi` first.")
-    compared = {key: _compared(one["params"]) for key, one in stored.items()}
+    compared = {key: _compared(one) for key, one in stored.items()}
     # By what was compared, where that tells them apart.
     apart = Counter(compared.values())
     return {key if not name or apart[name] > 1 else name: stored[key] for key, name in compared.items()}
 
 
-def _compared(params: Mapping[str, Any]) -> str:
-    """The label, or the two groups that were compared; nothing where neither is known."""
+def _compared(stored: Mapping[str, Any]) -> str:
+    """The label, the covariate, or the two groups that were compared; nothing where none is known."""
+    params = stored["params"]
+    if "on" in stored:
+        return f"given {' and '.join(spaced(str(name)) for name in np.atleast_1d(stored['on']))}"
     if "label_key" in params:
         return " and ".join(dict.fromkeys(spaced(str(name)) for name in np.atleast_1d(params["label_key"])))
     groups = params.get("groups")

@@ -88,6 +88,12 @@ def test_an_object_is_drawn_with_all_its_estimates(estimated):
     ax = sm.pl.estimates(estimated)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["day 2 and 6"]
     np.testing.assert_allclose(ax.lines[-1].get_xydata(), [(0, estimated.uns["lmi"]["mi"])])
+    # What is left beyond a covariate is called by that.
+    left = {"on": ["cell_cycle"], "mi": 0.1, "se": 0.05, "p": 0.2, "params": {}}
+    estimated.uns["lmi_conditional"] = left
+    ax = sm.pl.estimates(estimated)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["day 2 and 6", "given cell cycle"]
+    del estimated.uns["lmi_conditional"]
     # Two of the same groups are told apart by their keys.
     estimated.uns["again"] = {**estimated.uns["lmi"], "mi": 0.7}
     both = sm.pl.estimates(estimated)
