@@ -1,6 +1,7 @@
 """Reading what a tool was asked to work on out of AnnData, and guarding what it writes into."""
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -117,11 +118,22 @@ def layer_names(adata: "AnnData") -> list[str]:
 def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the two groups of an ``.obs`` column."""
     check_column(adata, "groupby", groupby)
-    if isinstance(groups, str) or not isinstance(groups, Collection) or len(groups) != 2 or groups[0] == groups[1]:
-        raise ValueError(f"`groups` must name two different groups of `.obs[{groupby!r}]`, got {groups!r}.")
+    named = [] if isinstance(groups, str | AbstractSet) or not isinstance(groups, Collection) else list(groups)
+    several = [group for group in named if isinstance(group, Collection) and not isinstance(group, str)]
+    if several:
+        pooled = ", ".join(f"{value!r}: 'pooled'" for value in several[0])
+        raise ValueError(
+            f"`groups` names one value of `.obs[{groupby!r}]` for each side, got {groups!r}. To pool several, give "
+            f"them one name in a column of their own, `adata.obs['pooled'] = adata.obs[{groupby!r}].astype(object).replace("
+            f"{{{pooled}}})`, and pass `groupby='pooled'`."
+        )
+    if len(named) != 2 or named[0] == named[1]:
+        raise ValueError(
+            f"`groups` must name two different groups of `.obs[{groupby!r}]`, first and second, got {groups!r}."
+        )
     labels = adata.obs[groupby]
-    check_values("groups", groups, f"`.obs[{groupby!r}]`", labels)
-    first, second = (rows_of_group(labels, group) for group in groups)
+    check_values("groups", named, f"`.obs[{groupby!r}]`", labels)
+    first, second = (rows_of_group(labels, group) for group in named)
     return first, second
 
 

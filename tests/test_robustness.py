@@ -221,7 +221,7 @@ TABLE = [
             (cells,),
             GROUPS | {"groups": 3},
             ValueError,
-            r"`groups` must name two different groups of `.obs\['day'\]`, got 3",
+            r"`groups` must name two different groups of `.obs\['day'\]`, first and second, got 3",
         ),
         ((cells,), GROUPS | {"strata": ["a"]}, TypeError, r"`strata` must name one column of `.obs`, got \['a'\]"),
         ((cells,), GROUPS | {"model": "default"}, *NO_LMI),

@@ -146,10 +146,10 @@ def pmi_trend(
         check_key_added(key_added)
     names = _names(pseudotime)
     pmi = masked_pmi(adata, key, mask_obs)
-    if mask_obs is None:
-        _warn_of_both_groups(adata, key, pmi)
     clone = _clones(adata, key, pair_key)
     lineages = [(name, *_lineage(adata, name, pmi, min_pseudotime, window)) for name in names]
+    if mask_obs is None:
+        _warn_of_both_groups(adata, key, pmi)
 
     generator, seed = seeded(rng)
     tables, onsets = [], []

@@ -706,10 +706,15 @@ def test_absent_group(experiment, fails):
     )
 
 
-@pytest.mark.parametrize("groups", ["26", ("2",), ("2", "2"), ("2", "6", "4")])
+@pytest.mark.parametrize("groups", ["26", ("2",), ("2", "2"), ("2", "6", "4"), {"2", "6"}])
 def test_not_two_groups(experiment, fails, groups):
-    match = r"`groups` must name two different groups of `.obs\['day'\]`, got"
+    match = r"`groups` must name two different groups of `.obs\['day'\]`, first and second, got"
     fails(ValueError, match, experiment, pair_key="clone", groupby="day", groups=groups)
+
+
+def test_groups_that_are_to_be_pooled(experiment, fails):
+    match = r"names one value of `.obs\['day'\]` for each side.*replace\(\{'4': 'pooled', '6': 'pooled'\}\)`"
+    fails(ValueError, match, experiment, pair_key="clone", groupby="day", groups=("2", ["4", "6"]))
 
 
 def test_missing_slots(days, fails):
