@@ -124,8 +124,8 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
         pooled = ", ".join(f"{value!r}: 'pooled'" for value in several[0])
         raise ValueError(
             f"`groups` names one value of `.obs[{groupby!r}]` for each side, got {groups!r}. To pool several, give "
-            f"them one name in a column of their own, `adata.obs['pooled'] = adata.obs[{groupby!r}].astype(object).replace("
-            f"{{{pooled}}})`, and pass `groupby='pooled'`."
+            f"them one name in a column of their own, `adata.obs['pooled'] = adata.obs[{groupby!r}].astype(object)"
+            f".replace({{{pooled}}})`, and pass `groupby='pooled'`."
         )
     if len(named) != 2 or named[0] == named[1]:
         raise ValueError(

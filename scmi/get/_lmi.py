@@ -103,6 +103,11 @@ def lmi(adata: "AnnData", key: str = "lmi") -> LMITables:
     """
     columns = {f"{key}_{name}": name for name in COLUMNS}
     if not holds(adata, "adata", key, "mi_by_pairing", "history") or not set(columns) <= set(adata.obs.columns):
+        if holds(adata, "adata", key, "table"):
+            raise KeyError(
+                f"`.uns[{key!r}]` holds another tool's result, with a `table` of its own; what is read here is what "
+                "`sm.tl.lmi` stores."
+            )
         raise KeyError(f"Did not find `.uns[{key!r}]` with its `.obs` columns. Run `sm.tl.lmi` first.")
     stored = adata.uns[key]
     cells = adata.obs[list(columns)].rename(columns=columns)

@@ -76,6 +76,9 @@ def test_nothing_stored(experiment, estimated):
         sm.get.lmi(experiment)
     with pytest.raises(KeyError, match=r"Did not find `.uns\['other'\]`"):
         sm.get.lmi(estimated, "other")
+    estimated.uns["label_mi"] = {"table": 1}
+    with pytest.raises(KeyError, match="holds another tool's result, with a `table` of its own"):
+        sm.get.lmi(estimated, "label_mi")
     del estimated.obs["lmi_n"]
     with pytest.raises(KeyError, match="Run `sm.tl.lmi` first"):
         sm.get.lmi(estimated)
