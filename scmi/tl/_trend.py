@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scmi._arguments import explaining_arguments
 from scmi._docs import with_shared_docs
 from scmi._logging import logger
-from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi
+from scmi._slots import are_real, check_is_anndata, check_key_added, check_writable, holds, masked_pmi, values_of
 from scmi._version import __version__
 from scmi._warnings import warn
 from scmi._words import in_two_digits, p_in_words
@@ -222,12 +222,14 @@ def _warn_of_both_groups(adata: "AnnData", key: str, pmi: Values) -> None:
     groupby, groups = (adata.uns[key]["params"].get(name) for name in ("groupby", "groups"))
     if groupby not in adata.obs.columns or groups is None:
         return
-    labels = adata.obs[groupby].astype(str).to_numpy()[~np.isnan(pmi)]
-    if np.isin(list(map(str, groups)), labels).all():
+    # Stored as text; the column may hold numbers.
+    by_text = {str(value): value for value in values_of(adata.obs[groupby][~np.isnan(pmi)])}
+    if set(map(str, groups)) <= set(by_text):
         warn(
             "both groups",
-            f"The trend runs over cells of both groups, {groups[0]!r} and {groups[1]!r} of `.obs[{groupby!r}]`. For "
-            f"those of one pass `mask_obs=adata.obs[{groupby!r}] == {groups[0]!r}`.",
+            f"The trend runs over cells of both groups, {by_text[str(groups[0])]!r} and "
+            f"{by_text[str(groups[1])]!r} of `.obs[{groupby!r}]`. For those of one pass "
+            f"`mask_obs=adata.obs[{groupby!r}] == {by_text[str(groups[0])]!r}`.",
         )
 
 

@@ -176,3 +176,11 @@ def test_foreign_content_under_the_key(estimated):
     estimated.uns["lmi"] = "mine"
     sm.tl.pmi_trend(estimated, "pseudotime", pair_key="clone", window=20, n_resamples=20)
     assert "lmi_trend" in estimated.uns
+
+
+def test_days_that_are_numbers_are_named_as_such(estimated):
+    """Stored as text they would select no cell."""
+    estimated.obs["tp"] = estimated.obs["day"].astype(int)
+    estimated.uns["lmi"]["params"] |= {"groupby": "tp", "groups": ["2", "6"]}
+    with pytest.warns(UserWarning, match=r"both groups, 2 and 6 .* pass `mask_obs=adata.obs\['tp'\] == 2`"):
+        sm.tl.pmi_trend(estimated, "pseudotime", n_resamples=5)
