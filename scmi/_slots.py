@@ -119,7 +119,7 @@ def group_rows(adata: "AnnData", groupby: str, groups: Sequence[Any]) -> tuple[N
     """Rows of the two groups of an ``.obs`` column."""
     check_column(adata, "groupby", groupby)
     named = [] if isinstance(groups, str | AbstractSet) or not isinstance(groups, Collection) else list(groups)
-    several = [group for group in named if isinstance(group, Collection) and not isinstance(group, str)]
+    several = [group for group in named if isinstance(group, Collection) and not isinstance(group, str | bytes)]
     if several:
         pooled = ", ".join(f"{value!r}: 'pooled'" for value in several[0])
         raise ValueError(

@@ -184,14 +184,16 @@ def _along(
 def _smoothed(t: Values, z: Values) -> tuple[Values, Values]:
     """Edges of places along sorted ``t``, and the means of the columns of ``z`` there, NaN far from all cells."""
     edges = np.linspace(t[0], t[-1], PLACES + 1)
-    places = (edges[1:] + edges[:-1]) / 2
-    apart = np.abs(places[:, None] - t)
     k = min(len(t), max(FEWEST, round(SHARE * len(t))))
-    # A little wider, so that the farthest of them counts too, and all where they are at one place.
-    reach = np.partition(apart, k - 1, axis=1)[:, k - 1 : k] * (1 + 1e-3) + 1e-12 * (t[-1] - t[0])
-    weights = np.maximum(0, 1 - (apart / reach) ** 3) ** 3
-    means = (weights @ z / weights.sum(axis=1, keepdims=True)).T
-    after = np.clip(np.searchsorted(t, places), 1, len(t) - 1)
-    in_gap = t[after] - t[after - 1] > MAX_GAP * (t[-1] - t[0])
-    means[:, in_gap & (apart.min(axis=1) > edges[1] - edges[0])] = np.nan
+    means = np.full((z.shape[1], PLACES), np.nan)
+    for i, place in enumerate((edges[1:] + edges[:-1]) / 2):
+        apart = np.abs(t - place)
+        after = np.clip(np.searchsorted(t, place), 1, len(t) - 1)
+        in_gap = t[after] - t[after - 1] > MAX_GAP * (t[-1] - t[0])
+        if in_gap and apart.min() > edges[1] - edges[0]:
+            continue
+        # A little wider, so that the farthest of them counts too, and all where they are at one place.
+        reach = np.partition(apart, k - 1)[k - 1] * (1 + 1e-3) + 1e-12 * (t[-1] - t[0])
+        weights = np.maximum(0, 1 - (apart / reach) ** 3) ** 3
+        means[:, i] = weights @ z / weights.sum()
     return edges, means

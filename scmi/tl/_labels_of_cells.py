@@ -132,7 +132,7 @@ def _warn_of_clones(adata: "AnnData") -> None:
     asked = [params.get("pair_key") for params in params_by_key(adata).values()]
     keys = [str(key) for of_result in asked if of_result is not None for key in np.atleast_1d(of_result)]
     for key in dict.fromkeys(keys):
-        if key not in adata.obs.columns and key not in adata.obsm:
+        if (key in adata.obs.columns) == (key in adata.obsm):  # gone since, or no longer one thing
             continue
         n_cells = np.bincount(group_codes(adata, key))
         together = int(n_cells[n_cells > 1].sum())
